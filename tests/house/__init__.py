@@ -1,0 +1,1 @@
+"""Tests of the house itself: layers, names, files, and which failure modes are planted."""
