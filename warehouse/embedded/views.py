@@ -1,0 +1,69 @@
+"""DuckDB relations over the data files of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from schemas.contracts import Column, TableContract
+from warehouse.embedded.catalog import FileEntry
+
+DUCKDB_TYPES = {"STRING": "VARCHAR", "INT64": "BIGINT", "FLOAT64": "DOUBLE", "BOOL": "BOOLEAN", "DATE": "DATE", "TIMESTAMP": "TIMESTAMPTZ"}
+
+
+def duckdb_type(column: Column) -> str:
+    """Return the DuckDB type of a contract column."""
+    element = column.element_type
+    if element == "STRUCT":
+        inner = "STRUCT(" + ", ".join(f'"{f.name}" {duckdb_type(f)}' for f in column.fields) + ")"
+    else:
+        inner = DUCKDB_TYPES[element]
+    return inner + "[]" if column.is_array else inner
+
+
+def quoted(text: str) -> str:
+    """Return the text as a SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def typed_columns(spec: TableContract) -> str:
+    """List the contract's columns in its own types: what a statement yields may be wider (a sum is 128 bits here)."""
+    return ", ".join(f'CAST("{c.name}" AS {duckdb_type(c)}) AS "{c.name}"' for c in spec.columns)
+
+
+def _columns(spec: TableContract, present: Sequence[str]) -> str:
+    """List the contract's columns; one that the file lacks (added later) reads as NULL."""
+    have = set(present)
+    return ", ".join(f'"{c.name}"' if c.name in have else f'CAST(NULL AS {duckdb_type(c)}) AS "{c.name}"' for c in spec.columns)
+
+
+def _scan(paths: Sequence[str]) -> str:
+    return "read_parquet([" + ", ".join(quoted(path) for path in paths) + "])"
+
+
+def _days(spec: TableContract, keys: Sequence[str]) -> str:
+    return f'"{spec.partition}" IN (' + ", ".join(f"DATE {quoted(key)}" for key in keys) + ")"
+
+
+def relation(spec: TableContract, files: Sequence[FileEntry]) -> str:
+    """Return a SELECT over the live partitions of a table: whole files together, shadowed ones by their live dates."""
+    whole: dict[tuple[str, ...], list[str]] = {}
+    parts: list[str] = []
+    for entry in files:
+        if len(entry.live) == entry.held:
+            whole.setdefault(entry.columns, []).append(entry.path)
+        else:
+            parts.append(f"SELECT {_columns(spec, entry.columns)} FROM {_scan([entry.path])} WHERE {_days(spec, entry.live)}")
+    parts += [f"SELECT {_columns(spec, columns)} FROM {_scan(paths)}" for columns, paths in whole.items()]
+    if not parts:
+        return "SELECT " + ", ".join(f'CAST(NULL AS {duckdb_type(c)}) AS "{c.name}"' for c in spec.columns) + " WHERE FALSE"
+    return " UNION ALL ".join(parts)
+
+
+def fingerprint_query(spec: TableContract, relation_sql: str, where: str = "TRUE") -> str:
+    """Return a query of partition key, row count and order-free fingerprint over the content columns."""
+    columns = ", ".join(f'"{column.name}"' for column in spec.content_columns)
+    key = f'"{spec.partition}"' if spec.partition else "DATE '1970-01-01'"
+    return (
+        f"SELECT key, count(*) AS n, 'd1:' || printf('%016x', CAST(sum(h) % 18446744073709551616 AS UBIGINT))"
+        f" || printf('%016x', bit_xor(h)) FROM (SELECT {key} AS key, hash({columns}) AS h FROM {relation_sql} WHERE {where}) GROUP BY key ORDER BY key"
+    )
