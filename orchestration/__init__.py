@@ -1,0 +1,1 @@
+"""What runs when: the plan of stages, the dependency gate, the nightly run."""

@@ -1,0 +1,104 @@
+"""The night's plan: a list of small stages. `--dry-run` prints it, the runner walks it, the tests assert it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from orchestration.ledger import unbuilt_dates
+from orchestration.slates import game_dates, require_games
+from schemas.contracts import contract
+from schemas.errors import UnknownNameError
+from schemas.rules import STORE_TABLE
+from transformations.render import built_tables
+from warehouse.protocol import Warehouse
+
+LOOK_BACK = dt.timedelta(days=365)
+DAY = dt.timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class BuildStage:
+    """Make, audit and publish the partitions of a table on these dates."""
+
+    table: str
+    dates: tuple[dt.date, ...]
+    why: str
+
+    def line(self) -> str:
+        """Return the stage as one line."""
+        span = str(self.dates[0]) if len(self.dates) == 1 else f"{self.dates[0]} to {self.dates[-1]} ({len(self.dates)} dates)"
+        return f"build {self.table}, {span}: {self.why}"
+
+
+@dataclass(frozen=True)
+class SkipStage:
+    """Leave a job out on purpose, as a scheduler that forgot it would."""
+
+    table: str
+
+    def line(self) -> str:
+        """Return the stage as one line."""
+        return f"skip {self.table}: asked for by --skip"
+
+
+@dataclass(frozen=True)
+class AwaitStage:
+    """Require the four Phase 4 jobs for the date."""
+
+    game_date: dt.date
+    allow_fallback: bool
+
+    def line(self) -> str:
+        """Return the stage as one line."""
+        answer = "build with Phase 3 fallbacks" if self.allow_fallback else "stop, exit status 4"
+        return f"require the four Phase 4 jobs for {self.game_date}; when one is missing: {answer}"
+
+
+Stage = BuildStage | SkipStage | AwaitStage
+
+
+def summaries() -> tuple[str, ...]:
+    """Return the tables of played games, which a date reads up to a year back."""
+    return tuple(name for name in built_tables() if contract(name).as_of_rule == "event_date" and contract(name).phase == 3)
+
+
+def dated_tables() -> tuple[str, ...]:
+    """Return the tables made for the date itself, the store last."""
+    return tuple(name for name in built_tables() if name not in summaries())
+
+
+def job_names(names: Collection[str]) -> tuple[str, ...]:
+    """Return full table names of jobs given with or without their dataset; raise `UnknownNameError` for others."""
+    known = {name.split(".")[1]: name for name in built_tables()} | {name: name for name in built_tables()}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UnknownNameError("unknown job", unknown, "known: " + ", ".join(name.split(".")[1] for name in built_tables()))
+    return tuple(known[name] for name in names)
+
+
+def plan_night(
+    warehouse: Warehouse, game_date: dt.date, as_of_date: dt.date, skip: Sequence[str] = (), allow_fallback: bool = False
+) -> tuple[Stage, ...]:
+    """Return the stages that bring one date up to date: what is missing of the past year first, then the date itself.
+
+    Raises:
+        NoGamesError: no game is scheduled on the date.
+    """
+    require_games(warehouse, game_date)
+    skipped = job_names(skip)
+    stages: list[Stage] = []
+    last_known = min(game_date, as_of_date) - DAY
+    past = game_dates(warehouse, game_date - LOOK_BACK, last_known) if last_known >= game_date - LOOK_BACK else {}
+    for table in summaries():
+        missing = unbuilt_dates(warehouse, table, tuple(past))
+        if missing:
+            # A statement covers its range whole, so the dates between are made again too; that changes nothing in them.
+            span = tuple(date for date in past if missing[0] <= date <= missing[-1])
+            stages.append(BuildStage(table, span, f"{len(missing)} dates missing or out of date"))
+    for table in dated_tables():
+        if table == STORE_TABLE:
+            stages.append(AwaitStage(game_date, allow_fallback))
+        stages.append(SkipStage(table) if table in skipped else BuildStage(table, (game_date,), "the date asked for"))
+    return tuple(stages)

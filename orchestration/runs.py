@@ -1,0 +1,121 @@
+"""Run records: one row per run with a terminal state; a run that died is closed by the next one."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from schemas.clock import UTC, eastern_date, utc_now
+from schemas.code_version import code_version
+from schemas.errors import ExitStatus, FeatureStoreError
+from transformations.render import definition_version
+from warehouse.protocol import RecordWrite, Warehouse
+
+RUNS = "nba_orchestration.pipeline_runs"
+STATE_OF_STATUS = {
+    ExitStatus.DONE: "succeeded",
+    ExitStatus.ERROR: "failed",
+    ExitStatus.USAGE: "failed",
+    ExitStatus.BLOCKED: "blocked",
+    ExitStatus.WAITING: "waiting",
+    ExitStatus.PARTLY: "partly",
+}
+
+
+@dataclass
+class Run:
+    """One run: what it was asked, as of when, under which code; `rows_written` and `detail` grow as it goes."""
+
+    run_id: str
+    as_of: dt.datetime
+    started_at: dt.datetime
+    cutoff_minutes: int
+    rows_written: int = 0
+    detail: str = ""
+    exit_status: ExitStatus = ExitStatus.DONE
+    stages: list[dict[str, Any]] = field(default_factory=list)
+
+    def now(self) -> dt.datetime:
+        """Return the present instant, for records of when something was done."""
+        return utc_now()
+
+    def params(self, start: dt.date, end: dt.date) -> dict[str, Any]:
+        """Return the parameters of a statement over the range; no statement reads a clock."""
+        return {
+            "start_date": start,
+            "end_date": end,
+            "as_of": self.as_of,
+            "as_of_date": eastern_date(self.as_of),
+            "processed_at": self.started_at,
+            "cutoff_minutes": self.cutoff_minutes,
+            "run_id": self.run_id,
+            "code_version": code_version(),
+            "definition_version": definition_version(),
+        }
+
+
+def new_run_id(at: dt.datetime) -> str:
+    """Return an id that sorts by time."""
+    return f"{at.astimezone(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+
+
+def _write(warehouse: Warehouse, row: Mapping[str, Any]) -> None:
+    warehouse.record([RecordWrite(RUNS, [row])])
+
+
+def close_dead_runs(warehouse: Warehouse, at: dt.datetime) -> list[str]:
+    """Mark runs as died whose process is gone; return their ids."""
+    open_runs = warehouse.query(f"SELECT * FROM {RUNS} WHERE state = 'running'").to_pylist()
+    dead = [row for row in open_runs if not warehouse.is_alive(row["holder"])]
+    closed = [{**row, "state": "died", "ended_at": at, "exit_status": int(ExitStatus.ERROR), "detail": "the process ended without a word"} for row in dead]
+    if closed:
+        warehouse.record([RecordWrite(RUNS, closed)])
+    return [row["run_id"] for row in closed]
+
+
+@contextmanager
+def recorded_run(
+    warehouse: Warehouse, command: str, request: Mapping[str, Any], as_of: dt.datetime, cutoff_minutes: int,
+    start: dt.date | None = None, end: dt.date | None = None,
+) -> Iterator[Run]:
+    """Record the run as running, then with its terminal state, whatever happens inside."""
+    now = utc_now()
+    close_dead_runs(warehouse, now)
+    run = Run(new_run_id(now), as_of, now, cutoff_minutes)
+    row: dict[str, Any] = {
+        "run_id": run.run_id,
+        "command": json.dumps({"command": command, **request}, default=str, sort_keys=True),
+        "started_at": now,
+        "state": "running",
+        "holder": warehouse.this_process(),
+        "code_version": code_version(),
+        "definition_version": definition_version(),
+        "start_date": start,
+        "end_date": end,
+        "as_of": as_of,
+        "rows_written": 0,
+    }
+    _write(warehouse, row)
+
+    def close(state: str, status: int, detail: str) -> None:
+        _write(warehouse, {**row, "state": state, "exit_status": status, "detail": detail[:2000], "ended_at": utc_now(), "rows_written": run.rows_written})
+
+    try:
+        yield run
+    except FeatureStoreError as error:
+        close(STATE_OF_STATUS[error.exit_status], int(error.exit_status), error.line())
+        raise
+    except BaseException as error:
+        close("failed", int(ExitStatus.ERROR), f"{type(error).__name__}: {error}")
+        raise
+    close(STATE_OF_STATUS[run.exit_status], int(run.exit_status), run.detail)
+
+
+def dry_run(as_of: dt.datetime, cutoff_minutes: int) -> Run:
+    """Return a run that is not recorded, for statements that only look."""
+    return replace(Run("dry-run", as_of, utc_now(), cutoff_minutes))

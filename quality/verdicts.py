@@ -1,0 +1,92 @@
+"""What the gate says of each date: its fate and the findings behind it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.rules import Rules
+
+PUBLISHED = "published"
+BLOCKED = "blocked"
+GATE_ERROR = "gate_error"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One failed check of a date: the figure seen, the figure allowed and how many rows it concerns."""
+
+    reason_code: str
+    severity: str
+    column: str
+    metric: str
+    value: float | None
+    threshold: float | None
+    rows: int
+    detail: str = ""
+
+    def line(self) -> str:
+        """Return the finding as one line of text."""
+        figures = (
+            ""
+            if self.value is None
+            else f": {self.metric} {self.value:g}" + ("" if self.threshold is None else f" against {self.threshold:g}")
+        )
+        return f"{self.severity} {self.reason_code}{figures}" + (f" ({self.detail})" if self.detail else "")
+
+
+@dataclass(frozen=True)
+class DateVerdict:
+    """The fate of one date: published, warned or blocked, with every finding, worst first."""
+
+    date: dt.date
+    fate: str
+    rows: int
+    cold_start: bool
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """TRUE when the date may be published."""
+        return self.fate != BLOCKED
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Reason codes of what blocks the date; of what it is warned about when nothing does."""
+        wanted = [f for f in self.findings if f.severity == "critical"] or self.findings
+        return tuple(finding.reason_code for finding in wanted)
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """Verdicts of a range, one per date asked for or found, with what was declared and what was really evaluated."""
+
+    verdicts: Mapping[dt.date, DateVerdict]
+    expectations_declared: int
+    expectations_evaluated: int
+    rows: int
+    seconds: float
+
+    @property
+    def blocked(self) -> tuple[dt.date, ...]:
+        """Dates that must not be published."""
+        return tuple(date for date, verdict in self.verdicts.items() if not verdict.passed)
+
+    @property
+    def passed(self) -> tuple[dt.date, ...]:
+        """Dates that may be published, those with warnings included."""
+        return tuple(date for date, verdict in self.verdicts.items() if verdict.passed)
+
+    def events(self, run_id: str, at: dt.datetime, table: str) -> list[dict[str, Any]]:
+        """Return the rows for `nba_orchestration.data_quality_events`, equal for equal findings of the same run."""
+        from quality.events import gate_events
+
+        return gate_events(self, run_id, at, table)
+
+
+def fate_of(findings: tuple[Finding, ...], rules: Rules) -> str:
+    """Return the worst fate the severities of the findings call for."""
+    fates = {rules.gate.fates[finding.severity] for finding in findings}
+    return BLOCKED if BLOCKED in fates else min(fates) if fates else PUBLISHED
