@@ -65,7 +65,12 @@ def _audited(warehouse: Warehouse, spec: TableContract, staged: Staged, dates: S
 
 
 def _ledger_rows(
-    spec: TableContract, staged: Staged, dates: Sequence[dt.date], blocked: Mapping[dt.date, tuple[str, ...]], upstream: Mapping[dt.date, str], run: Run
+    spec: TableContract,
+    staged: Staged,
+    dates: Sequence[dt.date],
+    blocked: Mapping[dt.date, tuple[str, ...]],
+    upstream: Mapping[dt.date, str],
+    run: Run,
 ) -> list[dict[str, Any]]:
     return [
         {
@@ -87,7 +92,12 @@ def _ledger_rows(
 
 
 def completion_rows(
-    spec: TableContract, counts: Mapping[dt.date, int], expected: Mapping[dt.date, int], blocked: Mapping[dt.date, tuple[str, ...]], run: Run, at: dt.datetime
+    spec: TableContract,
+    counts: Mapping[dt.date, int],
+    expected: Mapping[dt.date, int],
+    blocked: Mapping[dt.date, tuple[str, ...]],
+    run: Run,
+    at: dt.datetime,
 ) -> list[dict[str, Any]]:
     """Return one completion per date; `counts` are rows read back, not rows meant to be written."""
     return [
@@ -107,7 +117,12 @@ def completion_rows(
 
 
 def build_table(
-    warehouse: Warehouse, table: str, dates: Sequence[dt.date], run: Run, at: dt.datetime | None = None, expected: Mapping[dt.date, int] | None = None
+    warehouse: Warehouse,
+    table: str,
+    dates: Sequence[dt.date],
+    run: Run,
+    at: dt.datetime | None = None,
+    expected: Mapping[dt.date, int] | None = None,
 ) -> Built:
     """Make the partitions of the dates in one statement; bad dates are blocked, their neighbours publish.
 
@@ -133,7 +148,7 @@ def build_table(
         upstream = upstream_fingerprints(warehouse, spec, dates)
         ledger = RecordWrite(LEDGER, _ledger_rows(spec, staged, dates, audit.blocked, upstream, run))
         receipts = warehouse.publish(publications, [ledger, RecordWrite(EVENTS, list(audit.events))])
-        counts = {date: 0 for date in dates}
+        counts = dict.fromkeys(dates, 0)
         for receipt in receipts:
             counts.update({date: part.rows for date, part in receipt.published.items()})
         completions = completion_rows(spec, counts, expected or {}, audit.blocked, run, at or run.now())

@@ -81,6 +81,8 @@ def check(warehouse: Warehouse, game_date: dt.date) -> tuple[Dependency, ...]:
         expected = int(str(row["expected_count"])) if row and row["expected_count"] is not None else None
         completed = row["completed_at"] if row else None
         result.append(
-            Dependency(job, state, count, expected, str(row["run_id"]) if row else None, completed if isinstance(completed, dt.datetime) else None)
+            Dependency(
+                job, state, count, expected, str(row["run_id"]) if row else None, completed if isinstance(completed, dt.datetime) else None
+            )
         )
     return tuple(result)

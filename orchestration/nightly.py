@@ -118,4 +118,8 @@ def _stop_if_blocked(item: Built) -> None:
         if item.table == STORE_TABLE
         else "the last good partition stays; later tables were not built"
     )
-    raise BlockedError(f"{item.table} is blocked on {date}" if len(item.blocked) == 1 else f"{item.table} is blocked on {len(item.blocked)} dates", reasons, hint)
+    raise BlockedError(
+        f"{item.table} is blocked on {date}" if len(item.blocked) == 1 else f"{item.table} is blocked on {len(item.blocked)} dates",
+        reasons,
+        hint,
+    )

@@ -72,7 +72,10 @@ def close_dead_runs(warehouse: Warehouse, at: dt.datetime) -> list[str]:
     """Mark runs as died whose process is gone; return their ids."""
     open_runs = warehouse.query(f"SELECT * FROM {RUNS} WHERE state = 'running'").to_pylist()
     dead = [row for row in open_runs if not warehouse.is_alive(row["holder"])]
-    closed = [{**row, "state": "died", "ended_at": at, "exit_status": int(ExitStatus.ERROR), "detail": "the process ended without a word"} for row in dead]
+    closed = [
+        {**row, "state": "died", "ended_at": at, "exit_status": int(ExitStatus.ERROR), "detail": "the process ended without a word"}
+        for row in dead
+    ]
     if closed:
         warehouse.record([RecordWrite(RUNS, closed)])
     return [row["run_id"] for row in closed]
@@ -80,8 +83,13 @@ def close_dead_runs(warehouse: Warehouse, at: dt.datetime) -> list[str]:
 
 @contextmanager
 def recorded_run(
-    warehouse: Warehouse, command: str, request: Mapping[str, Any], as_of: dt.datetime, cutoff_minutes: int,
-    start: dt.date | None = None, end: dt.date | None = None,
+    warehouse: Warehouse,
+    command: str,
+    request: Mapping[str, Any],
+    as_of: dt.datetime,
+    cutoff_minutes: int,
+    start: dt.date | None = None,
+    end: dt.date | None = None,
 ) -> Iterator[Run]:
     """Record the run as running, then with its terminal state, whatever happens inside."""
     now = utc_now()
@@ -103,7 +111,17 @@ def recorded_run(
     _write(warehouse, row)
 
     def close(state: str, status: int, detail: str) -> None:
-        _write(warehouse, {**row, "state": state, "exit_status": status, "detail": detail[:2000], "ended_at": utc_now(), "rows_written": run.rows_written})
+        _write(
+            warehouse,
+            {
+                **row,
+                "state": state,
+                "exit_status": status,
+                "detail": detail[:2000],
+                "ended_at": utc_now(),
+                "rows_written": run.rows_written,
+            },
+        )
 
     try:
         yield run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from schemas.errors import NoGamesError
+from schemas.errors import NoGamesError, UnknownNameError, UsageError
 from warehouse.protocol import Warehouse
 
 DATES = """
@@ -50,3 +50,25 @@ def require_games(warehouse: Warehouse, date: dt.date) -> int:
     if date < bounds["first_date"]:
         raise NoGamesError("the date lies before the schedule", [date], f"the first date known is {bounds['first_date']}")
     raise NoGamesError("no games are scheduled on the date", [date])
+
+
+def range_asked(warehouse: Warehouse, start: dt.date | None, end: dt.date | None, season: str | None) -> tuple[dt.date, dt.date]:
+    """Return the range of a request given by dates or by a season; the whole schedule when nothing is given.
+
+    Raises:
+        UsageError: both are given, the season is unknown, or the range ends before it starts.
+    """
+    known = seasons(warehouse)
+    if not known:
+        raise NoGamesError("the schedule is empty", [], "run: nba-features ingest")
+    if season is not None:
+        if start or end:
+            raise UsageError("give either a season or dates", [season])
+        if season not in known:
+            raise UnknownNameError("unknown season", [season], "known: " + ", ".join(known))
+        return known[season][0], known[season][1]
+    first = start or min(bounds[0] for bounds in known.values())
+    last = end or max(bounds[1] for bounds in known.values())
+    if first > last:
+        raise UsageError("the range ends before it starts", [f"{first} to {last}"])
+    return first, last

@@ -36,12 +36,24 @@ def aggregates(catalogue: Catalogue, rules: Rules, structurally_red: str) -> dic
         columns[f"n_{feature.index}"] = f"COUNT({feature.name}) {used}"
         columns[f"mean_{feature.index}"] = f"AVG({feature.name}) {used}"
         columns[f"std_{feature.index}"] = f"STDDEV_SAMP({feature.name}) {used}"
+        if sample := rules.gate.zero_variance_min_sample.get(feature.index):
+            used = f"{used[:-1]} AND samples.\"{feature.index}\" >= {sample})"
         columns[f"span_{feature.index}"] = f"MAX({feature.name}) {used} - MIN({feature.name}) {used}"
+        columns[f"spread_n_{feature.index}"] = f"COUNT({feature.name}) {used}"
+        columns[f"teams_{feature.index}"] = f"COUNT(DISTINCT team_abbr) {used}"
     return columns
 
 
 def _enough(feature: Feature, rules: Rules) -> str:
     return f"n_{feature.index} >= {rules.gate.spread_min_values}"
+
+
+def _enough_to_vary(feature: Feature, rules: Rules) -> str:
+    """Return the condition under which equal or close values are no coincidence."""
+    condition = f"spread_n_{feature.index} >= {rules.gate.spread_min_values}"
+    if feature.index in rules.gate.team_level_indices:
+        condition += f" AND teams_{feature.index} >= {rules.gate.spread_min_teams}"
+    return condition
 
 
 def _slate(rules: Rules) -> Iterator[DateCheck]:
@@ -79,9 +91,9 @@ def _spread(catalogue: Catalogue, rules: Rules) -> Iterator[DateCheck]:
     for feature in catalogue.features:
         span, std, code = f"span_{feature.index}", f"std_{feature.index}", feature.name
         if feature.continuous and feature.index not in rules.gate.zero_variance_exempt:
-            yield DateCheck(f"zero_variance:{code}", code, "range_of_values", span, low=0, above=True, applies=_enough(feature, rules))
+            yield DateCheck(f"zero_variance:{code}", code, "range_of_values", span, low=0, above=True, applies=_enough_to_vary(feature, rules))
         if floor := rules.gate.std_floors.get(feature.index):
-            yield DateCheck(f"low_spread:{code}", code, "standard_deviation", std, low=floor, applies=_enough(feature, rules))
+            yield DateCheck(f"low_spread:{code}", code, "standard_deviation", std, low=floor, applies=_enough_to_vary(feature, rules))
 
 
 def _fatigue(catalogue: Catalogue, rules: Rules) -> Iterator[DateCheck]:

@@ -9,7 +9,11 @@ from quality.gate import ExpectedSlate, GateReport, StoreGate
 from warehouse.protocol import Staged, Warehouse
 
 EXPECTED = """
-SELECT game_date, COUNT(*) AS roster_rows, COUNT(DISTINCT game_id) AS games
+SELECT
+  game_date,
+  COUNT(*) AS roster_rows,
+  COUNT(DISTINCT game_id) AS games,
+  COUNT(DISTINCT IF(is_neutral_site, game_id, NULL)) AS neutral_games
 FROM nba_analytics.upcoming_player_game_context
 WHERE game_date BETWEEN @start_date AND @end_date
 GROUP BY game_date
@@ -19,7 +23,7 @@ GROUP BY game_date
 def expected_slates(warehouse: Warehouse, dates: Sequence[dt.date]) -> dict[dt.date, ExpectedSlate]:
     """Return the rows and games each date calls for; a date without a roster calls for none and so is blocked."""
     rows = warehouse.query(EXPECTED, {"start_date": min(dates), "end_date": max(dates)}).to_pylist()
-    found = {row["game_date"]: ExpectedSlate(roster_rows=row["roster_rows"], games=row["games"]) for row in rows}
+    found = {row["game_date"]: ExpectedSlate(roster_rows=row["roster_rows"], games=row["games"], neutral_games=row["neutral_games"]) for row in rows}
     return {date: found.get(date, ExpectedSlate(roster_rows=0, games=0)) for date in dates}
 
 

@@ -107,6 +107,7 @@ class TableContract:
     online: bool = False
     copy_of: str | None = None
     rows_from: str | None = None
+    made_with: str | None = None
 
     @property
     def dataset(self) -> str:
@@ -216,6 +217,7 @@ def _contract(path: Path, catalogue: Catalogue, shared: Mapping[str, Any]) -> Ta
         phase=row.get("phase"),
         copy_of=row.get("copy_of"),
         rows_from=row.get("rows_from"),
+        made_with=row.get("made_with"),
     )
 
 
@@ -255,6 +257,7 @@ def load_contracts(root: Path = SCHEMAS) -> Mapping[str, TableContract]:
             contracts[contract.name] = replace(contract, columns=contracts[contract.copy_of].columns + contract.columns)
     problems = [f"{name}: {text}" for name, contract in contracts.items() for text in _problems(contract)]
     problems += [f"{name} reads unknown {read}" for name, c in contracts.items() for read in c.reads if read not in contracts]
+    problems += [f"{name} is made with unknown {c.made_with}" for name, c in contracts.items() if c.made_with and c.made_with not in contracts]
     if problems:
         raise DefinitionError("table contracts are inconsistent", problems)
     return contracts

@@ -153,6 +153,9 @@ class GateRules:
     spread_min_values: int
     std_floors: Mapping[int, float]
     zero_variance_exempt: tuple[int, ...]
+    team_level_indices: tuple[int, ...]
+    spread_min_teams: int
+    zero_variance_min_sample: Mapping[int, int]
     fatigue_index: int
     fatigue_mean_min: float
     fatigue_mean_max: float

@@ -28,7 +28,11 @@ def _environment() -> jinja2.Environment:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(ROOT), undefined=jinja2.StrictUndefined, keep_trailing_newline=False, extensions=["jinja2.ext.do"], autoescape=False  # noqa: S701 - SQL, not HTML
+        loader=jinja2.FileSystemLoader(ROOT),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=False,
+        extensions=["jinja2.ext.do"],
+        autoescape=False,  # noqa: S701 - SQL, not HTML
     )
     environment.globals.update(catalogue=load_catalogue(), rules=load_rules(), contract=contract)
     return environment
@@ -72,6 +76,7 @@ STAMP = {
     "processed_at": "@processed_at",
     "created_timestamp": "@processed_at",
     "quality_computed_at": "@processed_at",
+    "computation_duration_ms": "@computation_duration_ms",
     "run_id": "@run_id",
     "code_version": "@code_version",
     "definition_version": "@definition_version",
@@ -120,12 +125,16 @@ def statement(table: str) -> str:
     """Return the whole GoogleSQL query that makes the rows of a table between @start_date and @end_date.
 
     Parameters: @start_date, @end_date, @as_of_date DATE; @as_of, @processed_at TIMESTAMP; @cutoff_minutes INT64;
-    @run_id, @code_version, @definition_version STRING.
+    @run_id, @code_version, @definition_version STRING; for a companion also @computation_duration_ms FLOAT64.
     """
     spec = contract(table)
     shared = {"quality_tier", "quality_score", "quality_issues", "data_sources", "is_production_ready"} if spec.quality else set()
     made = tuple(c for c in spec.columns if c.name not in shared and c.name not in STAMP and c.name != "data_hash")
-    hashed = made if spec.quality else tuple(c for c in made if c.name in (*spec.keys, *load_catalogue().names, *load_catalogue().breakout_inputs))
+    hashed = (
+        made
+        if spec.quality
+        else tuple(c for c in made if c.name in (*spec.keys, *load_catalogue().names, *load_catalogue().breakout_inputs))
+    )
     outputs = [
         f"{STAMP[c.name]} AS {c.name}" if c.name in STAMP else f"{row_hash(hashed)} AS data_hash" if c.name == "data_hash" else c.name
         for c in spec.columns
@@ -135,8 +144,8 @@ def statement(table: str) -> str:
 
 @lru_cache(maxsize=1)
 def built_tables() -> tuple[str, ...]:
-    """Return the tables made by SQL, each after all it reads."""
-    contracts = {name: spec for name, spec in load_contracts().items() if spec.built_by == "sql"}
+    """Return the tables that are built on their own, each after all it reads; companions come with the table they are made with."""
+    contracts = {name: spec for name, spec in load_contracts().items() if spec.built_by == "sql" and spec.made_with is None}
     ordered: list[str] = []
     while len(ordered) < len(contracts):
         ready = [n for n, s in contracts.items() if n not in ordered and all(r in ordered or r not in contracts for r in s.reads)]
@@ -146,18 +155,28 @@ def built_tables() -> tuple[str, ...]:
     return tuple(ordered)
 
 
+@lru_cache(maxsize=64)
+def companions(table: str) -> tuple[str, ...]:
+    """Return the tables made from the staged rows of this one and published with them."""
+    return tuple(sorted(name for name, spec in load_contracts().items() if spec.made_with == table))
+
+
 def _digest(parts: list[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 @lru_cache(maxsize=64)
 def table_definition(table: str) -> str:
-    """Return the hash of what makes one table: its rendered statement and its contract's columns."""
-    columns = [f"{c.name} {c.sql_type} {c.role}" for c in contract(table).columns]
-    return _digest([statement(table), *columns])
+    """Return the hash of what makes one table and its companions: the rendered statements and the contracts' columns."""
+    parts = []
+    for name in (table, *companions(table)):
+        parts += [statement(name), *(f"{c.name} {c.sql_type} {c.role}" for c in contract(name).columns)]
+    return _digest(parts)
 
 
 @lru_cache(maxsize=1)
 def definition_version() -> str:
     """Return the hash over the feature catalogue, the rules and all statements, stamped on every row."""
-    return _digest([CATALOGUE_FILE.read_text(encoding="utf-8"), RULES_FILE.read_text(encoding="utf-8"), *(statement(name) for name in built_tables())])
+    return _digest(
+        [CATALOGUE_FILE.read_text(encoding="utf-8"), RULES_FILE.read_text(encoding="utf-8"), *(table_definition(name) for name in built_tables())]
+    )

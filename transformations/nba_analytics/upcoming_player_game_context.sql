@@ -1,5 +1,5 @@
 {%- import 'macros/common.sql' as m -%}
--- Grain: one row per player and game date: who is expected to play, and once a game has tipped off who played.
+-- Grain: one row per player and game date: who is expected to play, and once the box score is knowable who played.
 -- As of: reports as of the cutoff; a box score of the date itself decides only that a row exists, never a value.
 WITH slate AS (
   {{ m.slate('*') }}
@@ -56,12 +56,10 @@ expected AS (
 ),
 played AS (
   SELECT b.player_lookup, b.team_abbr, s.game_id, s.game_date, s.season
-  FROM nba_raw.player_boxscores AS b
+  FROM ({{ m.knowable_day('nba_raw.player_boxscores', 'game_id, player_lookup, team_abbr, points, minutes') }}) AS b
   JOIN slate AS s ON s.game_id = b.game_id AND s.team_abbr = b.team_abbr
-  WHERE b.game_date BETWEEN @start_date AND @end_date
-    AND b.points IS NOT NULL
+  WHERE b.points IS NOT NULL
     AND b.minutes IS NOT NULL
-    AND s.tipoff_time < @as_of
 ),
 members AS (
   SELECT

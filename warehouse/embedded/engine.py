@@ -50,7 +50,11 @@ class EmbeddedWarehouse:
         if self._connection is None:
             import duckdb
 
-            config = {"memory_limit": self.settings.memory_limit, "threads": str(self.settings.threads), "preserve_insertion_order": "false"}
+            config = {
+                "memory_limit": self.settings.memory_limit,
+                "threads": str(self.settings.threads),
+                "preserve_insertion_order": "false",
+            }
             connection = duckdb.connect(":memory:", config=config)
             connection.execute(f"SET temp_directory = {quoted(str(self.settings.home / 'tmp'))}")
             prepare_connection(connection)
@@ -95,7 +99,11 @@ class EmbeddedWarehouse:
         try:
             return cursor.execute(sql, used)
         except duckdb.OutOfMemoryException as error:
-            raise WarehouseError("the statement needs more memory than allowed", [_first_line(error)], "raise NBA_FEATURES_MEMORY_LIMIT or ask for a shorter range") from None
+            raise WarehouseError(
+                "the statement needs more memory than allowed",
+                [_first_line(error)],
+                "raise NBA_FEATURES_MEMORY_LIMIT or ask for a shorter range",
+            ) from None
         except duckdb.IOException as error:
             with cat.storage_errors("read or write its files"):
                 raise OSError(_first_line(error)) from None
@@ -152,7 +160,9 @@ class EmbeddedWarehouse:
         finally:
             self._run(cursor, f"DROP TABLE IF EXISTS {scratch}", None)
 
-    def _fingerprints(self, cursor: duckdb.DuckDBPyConnection, spec: TableContract, source: str, where: str = "TRUE") -> dict[dt.date, Partition]:
+    def _fingerprints(
+        self, cursor: duckdb.DuckDBPyConnection, spec: TableContract, source: str, where: str = "TRUE"
+    ) -> dict[dt.date, Partition]:
         rows = self._run(cursor, fingerprint_query(spec, source, where), None).fetchall()
         if any(key is None for key, _, _ in rows):
             raise WarehouseError(f"rows for {spec.name} have no {spec.partition}")
@@ -174,7 +184,10 @@ class EmbeddedWarehouse:
                         cat.replace_partitions(connection, other, file_id, item.keys, {})
                 for request in record_writes:
                     records.write(connection, request)
-                cat.bump(connection, [i.target for i in publications] + [o for i in publications for o in i.drop_from] + [r.table for r in record_writes])
+                cat.bump(
+                    connection,
+                    [i.target for i in publications] + [o for i in publications for o in i.drop_from] + [r.table for r in record_writes],
+                )
         receipts = [self._read_back(item) for item in publications]
         self.collect_garbage()
         return receipts

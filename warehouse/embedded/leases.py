@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from schemas.errors import LeaseHeldError
-from warehouse.embedded.catalog import Catalog, storage_errors
+from warehouse.embedded.catalog import Catalog
+from warehouse.embedded.storage import storage_errors
 
 
 def _started(pid: int) -> str:
@@ -29,9 +30,10 @@ def this_process() -> str:
 
 
 def is_alive(process: str) -> bool:
-    """Tell whether the process still runs; one on another host counts as running, for nobody can tell."""
-    host, pid, started = process.rsplit(":", 2)
-    if host != socket.gethostname():
+    """Tell whether the process still runs; one on another host, or a text that names none, counts as running."""
+    host, _, rest = process.partition(":")
+    pid, _, started = rest.partition(":")
+    if host != socket.gethostname() or not pid.isdigit():
         return True
     try:
         os.kill(int(pid), 0)
@@ -71,5 +73,5 @@ def hold(catalog: Catalog, table: str, start: dt.date, end: dt.date, holder: str
     try:
         yield
     finally:
-        with catalog.write() as connection:
+        with storage_errors("give back a lease"), catalog.write() as connection:
             connection.execute("DELETE FROM leases WHERE lease_id = ?", (lease_id,))

@@ -51,22 +51,10 @@ def _stored(value: Any, column: Column) -> Any:
     return int(value) if column.type == "BOOL" else value
 
 
-def _loaded(value: Any, column: Column) -> Any:
-    if value is None:
-        return None
-    if column.is_array or column.fields:
-        return json.loads(value)
-    if column.type == "TIMESTAMP":
-        return EPOCH + dt.timedelta(microseconds=value)
-    if column.type == "DATE":
-        return dt.date.fromisoformat(value)
-    return bool(value) if column.type == "BOOL" else value
-
-
 def write(connection: sqlite3.Connection, request: RecordWrite) -> None:
     """Insert the rows; raise `WarehouseError` for an unknown column or a repeated key without `replace`."""
     spec = contract(request.table)
-    unknown = sorted({name for row in request.rows for name in row if name not in spec.by_name})
+    unknown = {name for row in request.rows for name in row if name not in spec.by_name} | (set(request.clear or ()) - set(spec.by_name))
     if unknown:
         raise WarehouseError(f"{request.table} has no such column", unknown)
     create(connection, spec)
@@ -84,12 +72,25 @@ def write(connection: sqlite3.Connection, request: RecordWrite) -> None:
         raise WarehouseError(f"a row of {request.table} breaks its contract", [error]) from None
 
 
-def read(connection: sqlite3.Connection, spec: TableContract, schema: pa.Schema) -> pa.Table:
-    """Return the whole record table as Arrow."""
+def _column(values: Sequence[Any], column: Column, kind: pa.DataType) -> pa.Array:
     import pyarrow as pa
 
-    create(connection, spec)
-    names = ", ".join(f'"{name}"' for name in spec.column_names)
-    rows: Sequence[tuple[Any, ...]] = connection.execute(f"SELECT {names} FROM {sqlite_name(spec.name)}").fetchall()
-    columns = [[_loaded(row[i], c) for row in rows] for i, c in enumerate(spec.columns)]
-    return pa.table([pa.array(values, type=field.type) for values, field in zip(columns, schema, strict=True)], schema=schema)
+    if column.is_array or column.fields:
+        return pa.array([None if value is None else json.loads(value) for value in values], kind)
+    if column.type == "DATE":
+        return pa.array(values, pa.string()).cast(kind)
+    return pa.array(values, pa.int64()).cast(kind) if column.type in ("TIMESTAMP", "BOOL") else pa.array(values, kind)
+
+
+def read(connection: sqlite3.Connection, spec: TableContract, schema: pa.Schema) -> pa.Table:
+    """Return the whole record table as Arrow; one never written is empty, a column never written NULL."""
+    import pyarrow as pa
+
+    present = {row[1] for row in connection.execute(f"PRAGMA table_info({sqlite_name(spec.name)})")}
+    if not present:
+        return schema.empty_table()
+    names = ", ".join(f'"{name}"' if name in present else "NULL" for name in spec.column_names)
+    rows = connection.execute(f"SELECT {names} FROM {sqlite_name(spec.name)}").fetchall()
+    columns = list(zip(*rows, strict=True)) or [()] * len(spec.columns)
+    arrays = [_column(values, column, schema.field(column.name).type) for values, column in zip(columns, spec.columns, strict=True)]
+    return pa.table(arrays, schema=schema)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from schemas.contracts import Column, TableContract
-from warehouse.embedded.catalog import FileEntry
+from warehouse.embedded.entries import FileEntry
 
 DUCKDB_TYPES = {"STRING": "VARCHAR", "INT64": "BIGINT", "FLOAT64": "DOUBLE", "BOOL": "BOOLEAN", "DATE": "DATE", "TIMESTAMP": "TIMESTAMPTZ"}
 
@@ -50,9 +50,9 @@ def relation(spec: TableContract, files: Sequence[FileEntry]) -> str:
     parts: list[str] = []
     for entry in files:
         if len(entry.live) == entry.held:
-            whole.setdefault(entry.columns, []).append(entry.path)
+            whole.setdefault(entry.columns, []).append(str(entry.path))
         else:
-            parts.append(f"SELECT {_columns(spec, entry.columns)} FROM {_scan([entry.path])} WHERE {_days(spec, entry.live)}")
+            parts.append(f"SELECT {_columns(spec, entry.columns)} FROM {_scan([str(entry.path)])} WHERE {_days(spec, entry.live)}")
     parts += [f"SELECT {_columns(spec, columns)} FROM {_scan(paths)}" for columns, paths in whole.items()]
     if not parts:
         return "SELECT " + ", ".join(f'CAST(NULL AS {duckdb_type(c)}) AS "{c.name}"' for c in spec.columns) + " WHERE FALSE"
@@ -63,7 +63,13 @@ def fingerprint_query(spec: TableContract, relation_sql: str, where: str = "TRUE
     """Return a query of partition key, row count and order-free fingerprint over the content columns."""
     columns = ", ".join(f'"{column.name}"' for column in spec.content_columns)
     key = f'"{spec.partition}"' if spec.partition else "DATE '1970-01-01'"
-    return (
-        f"SELECT key, count(*) AS n, 'd1:' || printf('%016x', CAST(sum(h) % 18446744073709551616 AS UBIGINT))"
-        f" || printf('%016x', bit_xor(h)) FROM (SELECT {key} AS key, hash({columns}) AS h FROM {relation_sql} WHERE {where}) GROUP BY key ORDER BY key"
-    )
+    hashed = f"SELECT {key} AS key, hash({columns}) AS h FROM {relation_sql} WHERE {where}"
+    total = "printf('%016x', CAST(sum(h) % 18446744073709551616 AS UBIGINT))"
+    return f"SELECT key, count(*) AS n, 'd1:' || {total} || printf('%016x', bit_xor(h)) AS fingerprint FROM ({hashed}) GROUP BY key ORDER BY key"
+
+
+def repeated_keys_query(spec: TableContract, relation_sql: str) -> str:
+    """Return a query of the partition keys in which a row key occurs more than once."""
+    keys = ", ".join(f'"{name}"' for name in dict.fromkeys([*filter(None, [spec.partition]), *spec.keys]))
+    key = f'"{spec.partition}"' if spec.partition else "DATE '1970-01-01'"
+    return f"SELECT DISTINCT {key} AS key FROM (SELECT {keys} FROM {relation_sql} GROUP BY {keys} HAVING count(*) > 1) ORDER BY key"

@@ -30,7 +30,22 @@ _RESULTS = {
         ("bq_int64", "bq_safe_int64", "count", "len", "bq_div", "bq_unix_date", "epoch_us", "date_diff", "length", "strpos"), INT64
     ),
     **dict.fromkeys(
-        ("bq_divide", "bq_safe_divide", "bq_ieee_divide", "bq_round", "bq_round_once", "round", "avg", "sqrt", "pow", "exp", "ln"), FLOAT64
+        (
+            "bq_divide",
+            "bq_safe_divide",
+            "bq_ieee_divide",
+            "bq_round",
+            "bq_round_once",
+            "round",
+            "avg",
+            "bq_float64",
+            "bq_safe_float64",
+            "sqrt",
+            "pow",
+            "exp",
+            "ln",
+        ),
+        FLOAT64,
     ),
     **dict.fromkeys(("bq_string", "lower", "upper", "md5", "sha256", "printf", "strftime", "replace"), STRING),
 }

@@ -19,7 +19,7 @@ def create(value: Expr) -> Expr:
         raise refusal(f"CREATE {kind}", value)
     properties = value.args.get("properties")
     for item in properties.expressions if properties else []:
-        if not isinstance(item, _DROPPED_PROPERTIES):
+        if type(item) not in _DROPPED_PROPERTIES:
             raise refusal(f"CREATE {kind} with {item.sql(dialect='bigquery')}", value)
     value.set("properties", None)
     if value.args.get("clone") is not None:

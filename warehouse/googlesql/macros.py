@@ -48,6 +48,20 @@ CREATE OR REPLACE MACRO bq_safe_int64(x) AS CASE
   WHEN typeof(x) IN ('DOUBLE', 'FLOAT') THEN TRY_CAST(round(CAST(x AS DOUBLE)) AS BIGINT)
   WHEN typeof(x) = 'VARCHAR' AND NOT regexp_full_match(CAST(x AS VARCHAR), '\s*[+-]?[0-9]+\s*') THEN NULL
   ELSE TRY_CAST(x AS BIGINT) END;
+-- Text becomes a number, a truth or a date only in BigQuery's spelling; DuckDB reads 1_000, 't' and 2024/01/05 too.
+CREATE OR REPLACE MACRO bq_misspelt(x, pattern) AS typeof(x) = 'VARCHAR' AND NOT regexp_full_match(CAST(x AS VARCHAR), pattern);
+CREATE OR REPLACE MACRO bq_float64(x) AS
+  CASE WHEN bq_misspelt(x, '[^_]*') THEN CAST(error('Bad double value: ' || CAST(x AS VARCHAR)) AS DOUBLE) ELSE CAST(x AS DOUBLE) END;
+CREATE OR REPLACE MACRO bq_safe_float64(x) AS CASE WHEN bq_misspelt(x, '[^_]*') THEN NULL ELSE TRY_CAST(x AS DOUBLE) END;
+CREATE OR REPLACE MACRO bq_bool(x) AS CASE
+  WHEN bq_misspelt(x, '(?i)true|false') THEN CAST(error('Bad bool value: ' || CAST(x AS VARCHAR)) AS BOOLEAN)
+  ELSE CAST(x AS BOOLEAN) END;
+CREATE OR REPLACE MACRO bq_safe_bool(x) AS CASE WHEN bq_misspelt(x, '(?i)true|false') THEN NULL ELSE TRY_CAST(x AS BOOLEAN) END;
+CREATE OR REPLACE MACRO bq_date(x) AS CASE
+  WHEN bq_misspelt(x, '[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}') THEN CAST(error('Invalid date: ' || CAST(x AS VARCHAR)) AS DATE)
+  ELSE CAST(x AS DATE) END;
+CREATE OR REPLACE MACRO bq_safe_date(x) AS
+  CASE WHEN bq_misspelt(x, '[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}') THEN NULL ELSE TRY_CAST(x AS DATE) END;
 
 -- FLOAT64 as text: 15 digits when they suffice, else 17; whole numbers without a point.
 CREATE OR REPLACE MACRO bq_float64_text(d) AS CASE

@@ -170,6 +170,15 @@ def _array_of_shaped_query(query: exp.Select, value: Expr, ordered: Sequence[exp
     return exp.Subquery(this=exp.Select(expressions=[_collected(exp.column("_value"), outer)]).from_(rows))
 
 
+@node(exp.PropertyEQ)
+def struct_field(value: Expr) -> Expr:
+    """DuckDB forgets the name of a field whose value is a macro when it binds a correlated subquery; a call around it keeps the name."""
+    inner = value.expression.unnest()
+    if isinstance(inner, exp.Anonymous):
+        value.set("expression", call("coalesce", inner))
+    return value
+
+
 @node(exp.Bracket)
 def element(value: Expr) -> Expr:
     """array[SAFE_OFFSET(i)] is NULL beyond either end; DuckDB counts from one, and negative ones from the end."""

@@ -26,7 +26,8 @@ from warehouse.googlesql.dialect import refusal
 from warehouse.googlesql.registry import Expr, function, node, refuse, same_meaning
 
 _LITERAL_CONTEXTS = (exp.Limit, exp.Offset, exp.Interval, exp.WindowSpec, exp.DataTypeParam, exp.Ordered, exp.Group)
-_PLAIN_CASTS = {"BOOLEAN", "DOUBLE", "DATE", "TIMESTAMPTZ", "TIMESTAMP", "ARRAY", "STRUCT"}
+_PLAIN_CASTS = {"TIMESTAMPTZ", "TIMESTAMP", "ARRAY", "STRUCT"}
+_SPELT_CASTS = {"DOUBLE": "float64", "BOOLEAN": "bool", "DATE": "date"}
 _SHORT_ARGUMENT = 12
 _FLOAT = re.compile(r"\d*\.?\d*([eE][+-]?\d+)?")
 
@@ -53,17 +54,17 @@ def literal(value: Expr) -> Expr:
 
 @node(exp.Cast)
 def cast_value(value: Expr) -> Expr:
-    """FLOAT64 to INT64 rounds halves away from zero and FLOAT64 to STRING writes 1, not 1.0; DuckDB does neither."""
-    return _cast(value, "bq_int64")
+    """FLOAT64 to INT64 rounds halves away from zero, FLOAT64 to STRING writes 1, not 1.0, and text must be spelt as BigQuery spells it."""
+    return _cast(value, "bq_")
 
 
 @node(exp.TryCast)
 def safe_cast_value(value: Expr) -> Expr:
     """SAFE_CAST gives NULL where CAST fails, with the same rounding."""
-    return _cast(value, "bq_safe_int64")
+    return _cast(value, "bq_safe_")
 
 
-def _cast(value: Expr, to_int64: str) -> Expr:
+def _cast(value: Expr, prefix: str) -> Expr:
     target = value.args["to"].this.name if isinstance(value.args["to"].this, exp.DType) else str(value.args["to"].this)
     inner = value.this
     if value.args.get("format"):
@@ -73,11 +74,14 @@ def _cast(value: Expr, to_int64: str) -> Expr:
             return cast(inner.this if isinstance(inner, exp.Cast) else inner, "BIGINT")
         if isinstance(inner, exp.Null) or known_type(inner) == INT64:
             return cast(inner, "BIGINT")
-        if to_int64 == "bq_int64" and known_type(inner) == FLOAT64:
+        if prefix == "bq_" and known_type(inner) == FLOAT64:
             return cast(inner if isinstance(inner, exp.Anonymous) and inner.name == "round" else call("round", inner), "BIGINT")
-        return call(to_int64, inner)
+        return call(f"{prefix}int64", inner)
     if target == "TEXT":
         return cast(inner, "TEXT") if isinstance(inner, exp.Null) or known_type(inner) in (STRING, INT64) else call("bq_string", inner)
+    if target in _SPELT_CASTS:
+        plain = isinstance(inner, (exp.Null, exp.Literal)) or known_type(inner) in (INT64, FLOAT64)
+        return value if plain else call(f"{prefix}{_SPELT_CASTS[target]}", inner)
     if target not in _PLAIN_CASTS:
         raise refusal(
             f"CAST to {target}", value, "the tables hold STRING, INT64, FLOAT64, BOOL, DATE, TIMESTAMP, and arrays and structs of them"

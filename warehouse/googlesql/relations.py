@@ -9,6 +9,7 @@ from warehouse.googlesql.dialect import refusal
 from warehouse.googlesql.nested import select_as_struct
 from warehouse.googlesql.registry import REFUSED, Expr, desugar, node
 
+_SCALAR_ARRAYS = ("GENERATE_ARRAY", "GENERATE_DATE_ARRAY", "GENERATE_TIMESTAMP_ARRAY", "SPLIT")
 _PIVOTED = ("SUM", "AVG", "MIN", "MAX", "COUNT", "COUNTIF", "ANY_VALUE", "STRING_AGG", "LOGICAL_AND", "LOGICAL_OR")
 
 
@@ -32,27 +33,25 @@ def select(value: Expr) -> Expr:
     """Make explicit what BigQuery reads out of names: AS STRUCT, select aliases in GROUP BY, no star over unknown structs."""
     assert isinstance(value, exp.Select)
     select_as_struct(value)
-    _check_names(value)
+    _check_stars(value)
     _resolve_group(value)
     _resolve_order(value)
     return value
 
 
-def _check_names(value: exp.Select) -> None:
-    sources = _sources(value)
-    names = {source_name(source).lower() for source in sources}
-    for source in sources:
-        if isinstance(source, exp.Table) and source.db.lower() in names and source_name(source).lower() != source.db.lower():
-            raise refusal(f"{source.db}.{source.name} as an implicit UNNEST", source, f"write UNNEST({source.db}.{source.name})")
-    stars = [item for item in value.expressions if item.is_star]
-    for source in sources:
+def _check_stars(value: exp.Select) -> None:
+    """A star spreads the fields of structs: refuse it where the text does not say what the elements are."""
+    if not any(isinstance(item, exp.Star) for item in value.expressions):
+        return
+    for source in _sources(value):
         if not isinstance(source, exp.Unnest):
             continue
         array = source.expressions[0]
-        if any(isinstance(item, exp.Star) for item in stars) and isinstance(array, (exp.Column, exp.Dot, exp.Bracket, exp.Parameter)):
-            raise refusal("SELECT * over UNNEST of a column", source, "name the columns: the fields of a struct would not be spread out")
-        if source.args.get("offset") and any(isinstance(item, exp.Column) and item.table == source_name(source) for item in stars):
-            raise refusal("SELECT alias.* over UNNEST WITH OFFSET", source, "name the columns")
+        written = isinstance(array, exp.Array) and not any(isinstance(item, exp.Query) for item in array.expressions)
+        if not written and not (isinstance(array, exp.Anonymous) and array.name.upper() in _SCALAR_ARRAYS):
+            raise refusal("SELECT * over UNNEST of a column or subquery", source, "name the columns: fields of structs would not be spread")
+        if source.args.get("offset") and _holds_structs(array):
+            raise refusal("SELECT * over UNNEST of structs WITH OFFSET", source, "name the columns")
 
 
 def _resolve_group(value: exp.Select) -> None:
@@ -95,6 +94,14 @@ def column(value: Expr) -> Expr:
     return value
 
 
+@node(exp.Parameter)
+def parameter(value: Expr) -> Expr:
+    """@@name is a system variable, no parameter."""
+    if not isinstance(value.this, exp.Var):
+        raise refusal("a system variable", value)
+    return value
+
+
 @node(exp.With)
 def with_clause(value: Expr) -> Expr:
     """Recursion is outside the subset: BigQuery bounds it, DuckDB does not."""
@@ -120,21 +127,17 @@ def unnest(value: Expr) -> Expr:
         raise refusal("UNNEST of several arrays", value)
     array, offset = value.expressions[0], value.args.get("offset")
     name = source_name(value) or "f0_"
-    structs = _holds_structs(array)
-    if not structs and not offset:
-        alias = exp.TableAlias(this=exp.to_identifier(f"_unnest_{name}"), columns=[exp.to_identifier(name)])
-        return exp.Unnest(expressions=[array], alias=alias)
-    element = "_element" if structs else name
-    columns: list[Expr] = [exp.alias_(call("unnest", array), element, quoted=True)]
     if offset:
         positions = exp.Sub(this=call("generate_subscripts", array.copy(), number(1)), expression=number(1))
-        columns.append(exp.alias_(positions, offset.name, quoted=True))
-    rows = exp.Select(expressions=columns)
-    if structs:
-        inner = exp.Subquery(this=rows, alias=exp.TableAlias(this=exp.to_identifier("_elements")))
-        spread: list[Expr] = [call("unnest", exp.column("_element"))]
-        rows = exp.Select(expressions=spread + ([exp.column(offset.name, quoted=True)] if offset else [])).from_(inner)
-    return exp.Subquery(this=rows, alias=exp.TableAlias(this=exp.to_identifier(name if structs else f"_unnest_{name}", quoted=True)))
+        columns = [exp.alias_(call("unnest", array), name, quoted=True), exp.alias_(positions, offset.name, quoted=True)]
+        return exp.Subquery(this=exp.Select(expressions=columns), alias=exp.TableAlias(this=exp.to_identifier(f"_unnest_{name}")))
+    if _holds_structs(array):
+        elements = exp.Select(expressions=[exp.alias_(call("unnest", array), "_element")])
+        inner = exp.Subquery(this=elements, alias=exp.TableAlias(this=exp.to_identifier("_elements")))
+        spread = exp.Select(expressions=[call("unnest", exp.column("_element"))]).from_(inner)
+        return exp.Subquery(this=spread, alias=exp.TableAlias(this=exp.to_identifier(name, quoted=True)))
+    alias = exp.TableAlias(this=exp.to_identifier(f"_unnest_{name}"), columns=[exp.to_identifier(name)])
+    return exp.Unnest(expressions=[array], alias=alias)
 
 
 def _holds_structs(array: Expr) -> bool:

@@ -1,0 +1,99 @@
+"""How commands speak: errors in one line, tables for people, JSON for programs, progress for anything slow."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from schemas.errors import ExitStatus, FeatureStoreError
+
+Progress = Callable[[str, int, int], None]
+
+
+def as_json(value: Any) -> str:
+    """Return the value as JSON; dates and instants in ISO form."""
+
+    def other(item: Any) -> Any:
+        if isinstance(item, dt.date | dt.datetime):
+            return item.isoformat()
+        if isinstance(item, Mapping):
+            return dict(item)
+        if isinstance(item, Iterable):
+            return list(item)
+        return str(item)
+
+    return json.dumps(value, default=other, indent=2)
+
+
+def say_json(value: Any) -> None:
+    """Print the value as JSON on standard output."""
+    click.echo(as_json(value))
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], limit: int | None = None) -> None:
+    """Print a table with columns as wide as needed; say how many rows were left out beyond the limit."""
+    texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    shown = texts if limit is None else texts[:limit]
+    widths = [max(len(header), *(len(row[i]) for row in shown)) if shown else len(header) for i, header in enumerate(headers)]
+    numeric = [bool(shown) and all(_is_number(row[i]) for row in shown) for i in range(len(headers))]
+
+    def line(cells: Sequence[str]) -> str:
+        return "  ".join(c.rjust(w) if n else c.ljust(w) for c, w, n in zip(cells, widths, numeric, strict=True)).rstrip()
+
+    click.echo(click.style(line(headers), bold=True))
+    for row in shown:
+        click.echo(line(row))
+    if len(texts) > len(shown):
+        click.echo(f"+{len(texts) - len(shown)} more; --json shows all")
+
+
+def _is_number(text: str) -> bool:
+    return not text or text.lstrip("-").replace(".", "", 1).replace(",", "").replace("%", "", 1).isdigit()
+
+
+@contextmanager
+def progress_lines(quiet: bool) -> Iterator[Progress | None]:
+    """Yield a progress callback that keeps one line of standard error up to date; None when nobody watches."""
+    if quiet:
+        yield None
+        return
+    on_terminal = sys.stderr.isatty()
+    written = 0
+
+    def report(what: str, done: int, total: int) -> None:
+        nonlocal written
+        text = f"[{done + 1 if done < total else total}/{total}] {what}"[:150]
+        if on_terminal:
+            click.echo("\r" + text.ljust(written), err=True, nl=False)
+            written = len(text)
+        else:
+            click.echo(text, err=True)
+
+    try:
+        yield report
+    finally:
+        if on_terminal and written:
+            click.echo("\r" + " " * written + "\r", err=True, nl=False)
+
+
+class Commands(click.Group):
+    """A group that prints foreseeable errors as one line and exits with their status."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a `FeatureStoreError` never shows a traceback."""
+        try:
+            return super().invoke(ctx)
+        except FeatureStoreError as error:
+            if "--json" in sys.argv:
+                say_json(error.as_dict())
+            click.echo(f"{error.code}: {error.line()}", err=True)
+            ctx.exit(int(error.exit_status))
+        except KeyboardInterrupt:
+            click.echo("interrupted: nothing half-done is visible", err=True)
+            ctx.exit(int(ExitStatus.ERROR))

@@ -1,0 +1,1 @@
+"""What leaves the store: materialization through the gate, training sets and lookups."""

@@ -1,0 +1,182 @@
+"""Lookups: a verdict per player, a vector only where it may be used, never a row of NULLs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.catalogue import load_catalogue
+from schemas.contracts import contract
+from schemas.errors import UnknownNameError
+from serving.feature_store import open_feature_store
+from serving.lookup import NOT_FOUND, NOT_READY, READY, STALE, Answer, Lookup, lookup
+from serving.materialization_gate import midnight
+from tests.feast.conftest import WEEK, Site
+from tests.feast.store_rows import block, player, publish, store_table, table_of
+from warehouse.protocol import Warehouse
+
+V3 = "points_v3_37features"
+TODAY = WEEK[-1]
+
+
+@pytest.fixture
+def tonight(week: Site) -> Site:
+    """The week, materialized."""
+    week.store.materialize(midnight(WEEK[0]), midnight(TODAY + dt.timedelta(days=1)))
+    return week
+
+
+def know(warehouse: Warehouse, *names: str) -> None:
+    """Put players into the league's list."""
+    publish(warehouse, table_of("nba_raw.players", {"player_lookup": list(names)}, len(names)), "nba_raw.players")
+
+
+def one(found: Lookup) -> Answer:
+    (answer,) = found.answers
+    return answer
+
+
+def built(site: Site, applied: Path, **changed: Any) -> Site:
+    """Publish and materialize today with changed rows."""
+    if not (site.settings.home / "feast").exists():
+        shutil.copytree(applied, site.settings.home / "feast")
+    publish(site.warehouse, store_table([TODAY], **changed))
+    site.store.materialize(midnight(TODAY), midnight(TODAY + dt.timedelta(days=1)))
+    return site
+
+
+@pytest.mark.parametrize("service", [s.name for s in load_catalogue().services])
+def test_FM59_a_ready_vector_is_in_the_models_own_order(tonight: Site, service: str) -> None:
+    found = lookup(tonight.store, tonight.warehouse, service, TODAY)
+    order = load_catalogue().service(service).features
+    assert found.features == order
+    rows = store_table(WEEK).to_pylist()[-4:]
+    assert [(a.player_lookup, a.verdict) for a in found.answers] == [(player(n), READY) for n in range(4)]
+    assert [a.vector for a in found.answers] == [tuple(row[name] for name in order) for row in rows]
+    assert [a.event_timestamp for a in found.answers] == [row["event_timestamp"] for row in rows]
+    assert found.counts() == {READY: 4, NOT_READY: 0, STALE: 0, NOT_FOUND: 0}
+
+
+def test_the_quality_of_the_row_comes_along(tonight: Site) -> None:
+    quality = one(lookup(tonight.store, tonight.warehouse, V3, TODAY, [player(1)])).quality
+    values = {*load_catalogue().names, *load_catalogue().breakout_inputs}
+    expected = {c.name for c in contract("nba_predictions.ml_feature_store_v2").columns if c.online} - values
+    assert set(quality) == expected
+    assert (quality["quality_tier"], quality["is_quality_ready"]) == ("gold", True)
+
+
+def test_players_come_in_the_order_asked_for_and_once(tonight: Site) -> None:
+    found = lookup(tonight.store, tonight.warehouse, V3, TODAY, [player(3), player(0), player(3)])
+    assert [answer.player_lookup for answer in found.answers] == [player(3), player(0)]
+
+
+def test_FM59_an_unknown_service_or_player_is_an_error(tonight: Site) -> None:
+    know(tonight.warehouse, "restingstar")
+    with pytest.raises(UnknownNameError, match="unknown service: points_v9"):
+        lookup(tonight.store, tonight.warehouse, "points_v9", TODAY)
+    with pytest.raises(UnknownNameError, match="unknown players: nobody, nobodyelse"):
+        lookup(tonight.store, tonight.warehouse, V3, TODAY, ["nobodyelse", player(0), "restingstar", "nobody"])
+
+
+def test_an_absent_player_is_told_so(tonight: Site) -> None:
+    know(tonight.warehouse, "restingstar")
+    found = lookup(tonight.store, tonight.warehouse, V3, TODAY, ["restingstar", player(0)])
+    assert found.answers[0] == Answer("restingstar", None, NOT_FOUND, ("not_on_slate",))
+    assert found.answers[1].verdict == READY
+
+
+def test_a_published_row_that_was_never_materialized_is_not_found(week: Site) -> None:
+    answers = lookup(week.store, week.warehouse, V3, TODAY).answers
+    assert [(a.verdict, a.reasons, a.vector) for a in answers] == [(NOT_FOUND, ("not_materialized",), None)] * 4
+
+
+def test_FM11_yesterdays_row_never_answers_for_tonight(week: Site) -> None:
+    week.store.materialize(midnight(WEEK[0]), midnight(TODAY))
+    assert {a.verdict for a in lookup(week.store, week.warehouse, V3, WEEK[-2]).answers} == {READY}
+    assert {a.verdict for a in lookup(week.store, week.warehouse, V3, TODAY).answers} == {NOT_FOUND}
+
+
+def test_a_blocked_date_answers_with_nothing_though_it_is_online(tonight: Site) -> None:
+    block(tonight.warehouse, TODAY, "red_share,row_completeness")
+    assert lookup(tonight.store, tonight.warehouse, V3, TODAY).answers == ()
+    answer = one(lookup(tonight.store, tonight.warehouse, V3, TODAY, [known(tonight)]))
+    assert (answer.verdict, answer.reasons) == (NOT_FOUND, ("date_blocked", "red_share", "row_completeness"))
+
+
+def known(site: Site) -> str:
+    know(site.warehouse, player(0))
+    return player(0)
+
+
+def test_a_date_that_was_never_published_answers_so(tonight: Site) -> None:
+    answer = one(lookup(tonight.store, tonight.warehouse, V3, TODAY + dt.timedelta(days=1), [known(tonight)]))
+    assert (answer.verdict, answer.reasons) == (NOT_FOUND, ("date_not_published",))
+
+
+def test_a_row_built_again_is_stale_until_it_is_materialized(tonight: Site) -> None:
+    later = [stamp.as_py() + dt.timedelta(minutes=5) for stamp in store_table([TODAY]).column("event_timestamp")]
+    publish(tonight.warehouse, store_table([TODAY], event_timestamp=later))
+    answers = lookup(tonight.store, tonight.warehouse, V3, TODAY).answers
+    assert {(a.verdict, a.reasons, a.vector) for a in answers} == {(STALE, ("not_the_published_row",), None)}
+    tonight.store.materialize(midnight(TODAY), midnight(TODAY + dt.timedelta(days=1)))
+    assert {a.verdict for a in lookup(tonight.store, tonight.warehouse, V3, TODAY).answers} == {READY}
+
+
+def test_views_of_different_passes_are_stale(tonight: Site) -> None:
+    later = [stamp.as_py() + dt.timedelta(minutes=5) for stamp in store_table([TODAY]).column("event_timestamp")]
+    publish(tonight.warehouse, store_table([TODAY], event_timestamp=later))
+    tonight.store.materialize(midnight(TODAY), midnight(TODAY + dt.timedelta(days=1)), feature_views=["row_quality"])
+    answers = lookup(tonight.store, tonight.warehouse, V3, TODAY).answers
+    assert {(a.verdict, a.reasons) for a in answers} == {(STALE, ("views_not_written_together",))}
+
+
+def test_FM08_a_red_row_is_not_ready_and_gives_no_vector(site: Site, applied: Path) -> None:
+    alerts = [["all_matchup_features_defaulted", "critical_features_missing"], [], None, None]
+    levels = ["red", "green", "yellow", "green"]
+    built(site, applied, quality_alert_level=levels, is_quality_ready=[False, True, True, False], quality_alerts=alerts)
+    answers = lookup(site.store, site.warehouse, V3, TODAY).answers
+    assert [a.verdict for a in answers] == [NOT_READY, READY, READY, NOT_READY]
+    assert answers[0].reasons == ("not_quality_ready", "alert_level_red", "all_matchup_features_defaulted", "critical_features_missing")
+    assert [a.vector is None for a in answers] == [True, False, False, True]
+
+
+def test_FM18_a_missing_line_is_no_obstacle_and_stays_null(site: Site, applied: Path) -> None:
+    absent = dict.fromkeys(("vegas_points_line", "vegas_opening_line", "vegas_line_move"), [None] * 4)
+    built(site, applied, **absent)
+    found = lookup(site.store, site.warehouse, V3, TODAY)
+    assert {a.verdict for a in found.answers} == {READY}
+    position = found.features.index("vegas_points_line")
+    assert [a.vector and a.vector[position] for a in found.answers] == [None] * 4
+
+
+def test_FM59_a_feature_the_store_does_not_supply_makes_the_row_not_ready(site: Site, applied: Path) -> None:
+    built(site, applied, fourth_quarter_trust=[None] * 4, recent_trend=[None, 0.0, 0.0, 0.0])
+    v2 = lookup(site.store, site.warehouse, "breakout_v2_14features", TODAY).answers
+    assert {(a.verdict, a.reasons) for a in v2} == {(NOT_READY, ("missing_feature:fourth_quarter_trust",))}
+    assert {a.verdict for a in lookup(site.store, site.warehouse, "breakout_v3_13features", TODAY).answers} == {READY}
+    points = lookup(site.store, site.warehouse, V3, TODAY).answers
+    assert [a.reasons for a in points] == [("missing_feature:recent_trend",), (), (), ()]
+
+
+def test_FM59_rows_of_another_feature_list_are_not_ready(site: Site, applied: Path) -> None:
+    built(site, applied, feature_schema_version=["v2_33features"] * 4)
+    answers = lookup(site.store, site.warehouse, V3, TODAY).answers
+    assert {(a.verdict, a.reasons) for a in answers} == {(NOT_READY, ("other_feature_schema_version",))}
+
+
+def test_the_lookup_can_be_written_as_json(tonight: Site) -> None:
+    found = json.loads(json.dumps(lookup(tonight.store, tonight.warehouse, V3, TODAY, [player(1)]).as_dict()))
+    assert found["counts"][READY] == 1
+    assert found["answers"][0]["event_timestamp"] == "2025-01-11T02:00:00+00:00"
+    assert len(found["answers"][0]["vector"]) == len(found["features"]) == 37
+
+
+def test_a_service_that_was_not_applied_says_how_to_apply_it(site: Site) -> None:
+    publish(site.warehouse, store_table([TODAY]))
+    with pytest.raises(UnknownNameError, match="feast apply"):
+        lookup(open_feature_store(site.settings, site.warehouse), site.warehouse, V3, TODAY)

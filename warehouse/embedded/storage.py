@@ -1,0 +1,72 @@
+"""What a full disk, missing rights, a busy catalogue or a damaged file mean, in the project's own errors."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from schemas.errors import StorageUnavailableError, WarehouseError
+
+if TYPE_CHECKING:
+    import duckdb
+
+WRITE_HINT = "nothing was changed; free space, grant write rights or set NBA_FEATURES_HOME to another folder"
+DAMAGE_HINT = "restore it from a copy, or set NBA_FEATURES_HOME to a new folder and ingest again"
+MEMORY_HINT = "raise NBA_FEATURES_MEMORY_LIMIT or ask for a shorter range"
+UNWRITABLE = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")
+UNREADABLE_FILE = ("no files found that match", "magic bytes", "parquet", "too small to be")
+
+
+def first_line(error: BaseException) -> str:
+    """Return the error's text as one short line."""
+    text = str(error).strip()
+    return " ".join(text.splitlines()[0].split()) if text else type(error).__name__
+
+
+def _of_sqlite(action: str, error: sqlite3.DatabaseError) -> WarehouseError:
+    name = getattr(error, "sqlite_errorname", "") or ""
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return WarehouseError(f"the warehouse cannot {action}", ["another process is writing its catalogue"], "nothing was changed; try again")
+    if name.startswith(UNWRITABLE):
+        return StorageUnavailableError(f"the warehouse cannot {action}", [first_line(error)], WRITE_HINT)
+    return WarehouseError("the catalogue of the warehouse is damaged", [first_line(error)], DAMAGE_HINT)
+
+
+@contextmanager
+def storage_errors(action: str) -> Iterator[None]:
+    """Turn what the file system and SQLite raise into a `WarehouseError`; a disk one cannot write to is `StorageUnavailableError`."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise _of_sqlite(action, error) from None
+    except OSError as error:
+        raise StorageUnavailableError(f"the warehouse cannot {action}", [first_line(error)], WRITE_HINT) from None
+
+
+def of_duckdb(error: duckdb.Error) -> WarehouseError:
+    """Return what an error of DuckDB means here."""
+    import duckdb
+
+    line = first_line(error)
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return WarehouseError("the statement needs more memory than allowed", [line], MEMORY_HINT)
+    is_file = isinstance(error, duckdb.IOException | duckdb.InvalidInputException | duckdb.SerializationException)
+    if is_file and any(sign in line.lower() for sign in UNREADABLE_FILE) and "write" not in line.lower():
+        return WarehouseError("a data file of the warehouse is missing or damaged", [line], DAMAGE_HINT)
+    if isinstance(error, duckdb.IOException):
+        return StorageUnavailableError("the warehouse cannot read or write its files", [line], WRITE_HINT)
+    return WarehouseError("a statement failed", [line])
+
+
+def sync(path: Path) -> None:
+    """Make a file and its name durable before the catalogue speaks of it."""
+    for target in (path, path.parent):
+        descriptor = os.open(target, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
