@@ -3,57 +3,104 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import click
 
-from cli.options import DATE, as_of_option, dry_run_option, json_option
-from cli.output import progress_lines, say_json, table
+from cli.options import DATE, DATES, as_of_option, dry_run_option, json_option, override_option
+from cli.output import progress_lines
 
 
 @click.command()
 @click.option("--start-date", "start", type=DATE, default=None, help="First date.")
-@click.option("--end-date", "end", type=DATE, default=None, help="Last date.")
+@click.option("--end-date", "end", type=DATE, default=None, help="Last date. Default: the day of the as-of instant.")
 @click.option("--season", default=None, help="Season label such as 2023-24, instead of dates.")
-@as_of_option
+@click.option("--dates", type=DATES, default=None, help="Just these dates, comma-separated; a blocked one is tried again.")
+@click.option("--gaps", is_flag=True, help="Only what is missing, altered or blocked; leave what is merely stale.")
+@click.option("--date-by-date", is_flag=True, help="One date per statement instead of a season.")
+@click.option("--rows-per-stage", type=click.IntRange(1), default=None, help="Most rows of one statement. Default: 60000.")
+@click.option("--plan", "plan_only", is_flag=True, help="Print the plan and change nothing; the same as --dry-run.")
 @dry_run_option
+@click.option("--status", is_flag=True, help="Say how far the latest backfill has come; works while it runs.")
+@click.option(
+    "--no-resume", is_flag=True, help="Do not go on with an interrupted backfill of the same request: its instant and version are let go."
+)
+@click.option("--skip-preflight", is_flag=True, help="Build although box scores of played games are absent.")
+@click.option(
+    "--cascade-from", type=DATES, default=None, help="Dates whose raw data arrived or was corrected: make again just what holds them."
+)
+@click.option("--cascade-auto", is_flag=True, help="The same, for the dates whose raw data has changed since it was built.")
+@click.option(
+    "--only-columns", default=None, help="Fill just these columns of the store, comma-separated; every other column stays as it is."
+)
+@as_of_option
+@override_option
 @json_option
-def backfill(
-    start: dt.date | None, end: dt.date | None, season: str | None, as_of: dt.datetime | None, dry_run: bool, as_json: bool
-) -> None:
-    """Build ranges of dates set-wise; bad dates are blocked, their neighbours publish."""
-    from orchestration.ranges import build_range, plan_range
-    from orchestration.runs import recorded_run
-    from orchestration.slates import range_asked
+def backfill(**options: Any) -> None:
+    """Bring ranges of dates up to date and prove it: what is missing, altered, stale or blocked is computed from the data.
+
+    Bad dates are blocked, their neighbours publish. Exit status 0 only when everything asked for is verified, else 5.
+    """
+    from backfill.request import ROWS_PER_STAGE, Request
+    from cli.backfill_views import say_cascade, say_outcome, say_plan, say_status
     from schemas.clock import utc_now
-    from schemas.errors import ExitStatus
+    from schemas.errors import UsageError
     from schemas.settings import load_settings
     from warehouse import open_warehouse
 
+    chosen = [name for name in ("dates", "season", "cascade_from", "cascade_auto", "status") if options[name]]
+    chosen += ["start-date or end-date"] if options["start"] or options["end"] else []
+    if len(chosen) > 1:
+        raise UsageError("these say different things about which dates are meant", [name.replace("_", "-") for name in chosen])
     settings = load_settings()
-    instant = as_of or utc_now()
     warehouse = open_warehouse(settings)
-    first, last = range_asked(warehouse, start, end, season)
-    stages = plan_range(warehouse, first, last, instant)
-    if dry_run:
-        lines = [stage.line() for stage in stages]
-        say_json({"start": first, "end": last, "stages": lines}) if as_json else click.echo("\n".join(lines))
+    now: dt.datetime = utc_now()
+    dry, as_json = options["dry_run"] or options["plan_only"], options["as_json"]
+    if options["status"]:
+        from backfill.progress import latest_status
+
+        say_status(latest_status(warehouse, now), as_json)
         return
-    request = {"start": first, "end": last, "season": season}
-    with (
-        progress_lines(as_json) as progress,
-        recorded_run(warehouse, "backfill", request, instant, settings.cutoff_minutes, first, last) as record,
-    ):
-        built = build_range(warehouse, stages, record, progress)
-        blocked = {date: reasons for item in built for date, reasons in item.blocked.items()}
-        if blocked:
-            record.exit_status = ExitStatus.PARTLY
-            record.detail = f"{len(blocked)} dates blocked"
-    rows = [(b.table, b.start, b.end, b.rows, len(b.published), len(b.blocked), f"{b.seconds:.2f}") for b in built]
-    if as_json:
-        say_json({"run_id": record.run_id, "built": rows, "blocked": {str(date): list(reasons) for date, reasons in blocked.items()}})
-    else:
-        table(("table", "start", "end", "rows", "dates", "blocked", "seconds"), rows)
-        for date, reasons in sorted(blocked.items()):
-            click.echo(f"blocked {date}: {', '.join(reasons)}")
-    if blocked:
-        raise SystemExit(int(ExitStatus.PARTLY))
+    if options["cascade_from"] or options["cascade_auto"]:
+        from backfill.cascade_run import cascade
+
+        with progress_lines(as_json) as report:
+            done = cascade(
+                warehouse,
+                settings,
+                options["cascade_from"] or (),
+                now,
+                options["as_of"] or now,
+                dry,
+                options["override_newer_build"],
+                report,
+            )
+        say_cascade(done, as_json)
+        return
+    request = Request(
+        start=options["start"],
+        end=options["end"],
+        season=options["season"],
+        dates=tuple(options["dates"] or ()),
+        gaps=options["gaps"],
+        date_by_date=options["date_by_date"],
+        rows_per_stage=options["rows_per_stage"] or ROWS_PER_STAGE,
+        only_columns=tuple(name.strip() for name in (options["only_columns"] or "").split(",") if name.strip()),
+    )
+    if dry:
+        from backfill.plan import make_plan
+        from backfill.preflight import absent_inputs
+        from backfill.runner import opened
+
+        frozen, calendar = opened(warehouse, request, now, options["as_of"], settings.cutoff_minutes, not options["no_resume"])
+        say_plan(make_plan(warehouse, calendar, request, frozen.as_of, now), frozen, absent_inputs(warehouse, calendar), as_json)
+        return
+    from backfill.runner import run_backfill
+
+    with progress_lines(as_json) as report:
+        outcome = run_backfill(
+            warehouse, request, now, settings.cutoff_minutes, options["as_of"], not options["no_resume"], options["skip_preflight"],
+            options["override_newer_build"], report,
+        )  # fmt: skip
+    say_outcome(outcome, as_json)
+    raise SystemExit(int(outcome.exit_status))

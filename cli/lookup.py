@@ -14,8 +14,10 @@ from cli.output import say_json, table
 @click.option("--date", "game_date", type=DATE, required=True, help="Game date, US Eastern.")
 @click.option("--players", default=None, help="Player keys, comma-separated. Default: the whole slate.")
 @click.option("--service", default="points_v3_37features", show_default=True, help="Model contract whose features are wanted.")
+@click.option("--strict", is_flag=True, help="Only ready rows.")
+@click.option("--mask-defaults", is_flag=True, help="Give NaN (null in JSON) in the place of every default.")
 @json_option
-def lookup(game_date: dt.date, players: str | None, service: str, as_json: bool) -> None:
+def lookup(game_date: dt.date, players: str | None, service: str, strict: bool, mask_defaults: bool, as_json: bool) -> None:
     """Look up vectors in the online store, each with a verdict; only a ready row has a vector."""
     from schemas.catalogue import load_catalogue
 
@@ -28,7 +30,9 @@ def lookup(game_date: dt.date, players: str | None, service: str, as_json: bool)
     settings = load_settings()
     warehouse = open_warehouse(settings)
     wanted = [name.strip() for name in players.split(",") if name.strip()] if players else None
-    found = look_up(open_feature_store(settings, warehouse), warehouse, service, game_date, wanted)
+    found = look_up(
+        open_feature_store(settings, warehouse), warehouse, service, game_date, wanted, strict=strict, mask_defaults=mask_defaults
+    )
     if as_json:
         say_json(found.as_dict())
         return

@@ -5,13 +5,21 @@ from __future__ import annotations
 import click
 
 from cli.backfill import backfill
+from cli.cloud import cloud
+from cli.commands import Commands
+from cli.completeness import completeness
+from cli.coverage import coverage
 from cli.demo import demo
 from cli.docs import docs
+from cli.doctor import doctor
 from cli.ingest import ingest
 from cli.lookup import lookup
-from cli.output import Commands
+from cli.models import models
+from cli.quality import quality
 from cli.run import run
+from cli.serve import serve
 from cli.training_set import training_set
+from cli.validate import validate
 
 EPILOG = "Exit status: 0 done, 1 error, 2 usage, 3 blocked by quality, 4 waiting for upstream, 5 partly done."
 
@@ -22,7 +30,23 @@ def main() -> None:
     """Build, gate, serve and explain the features of NBA player-prop models."""
 
 
-for command in (ingest, run, backfill, lookup, training_set, demo, docs):
+for command in (
+    ingest,
+    run,
+    backfill,
+    validate,
+    quality,
+    lookup,
+    training_set,
+    models,
+    serve,
+    demo,
+    docs,
+    coverage,
+    completeness,
+    doctor,
+    cloud,
+):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -20,6 +20,18 @@ class DateType(click.ParamType):
         return value if isinstance(value, dt.date) else parse_date(value)
 
 
+class DatesType(click.ParamType):
+    """Dates written YYYY-MM-DD, comma-separated."""
+
+    name = "YYYY-MM-DD,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[dt.date, ...]:
+        """Return the dates, each once, oldest first."""
+        if isinstance(value, tuple):
+            return value
+        return tuple(sorted({parse_date(text.strip()) for text in str(value).split(",") if text.strip()}))
+
+
 class InstantType(click.ParamType):
     """An instant in ISO form."""
 
@@ -31,9 +43,13 @@ class InstantType(click.ParamType):
 
 
 DATE = DateType()
+DATES = DatesType()
 INSTANT = InstantType()
 as_of_option = click.option(
     "--as-of", type=INSTANT, default=None, help="Instant up to which sources are known, e.g. 2024-12-25T22:00:00Z. Default: now."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Print what would be done and change nothing.")
+override_option = click.option(
+    "--override-newer-build", is_flag=True, help="Write over partitions that other code has built since this run began."
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,24 +12,25 @@ from typing import Any
 
 import click
 
-from schemas.errors import ExitStatus, FeatureStoreError
-
 Progress = Callable[[str, int, int], None]
 
 
+def _plain(value: Any) -> Any:
+    """Return the value in what JSON knows: texts as keys, dates in ISO form, and no number that is none."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, dt.date | dt.datetime):
+        return value.isoformat()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | int):
+        return value
+    return [_plain(item) for item in value] if isinstance(value, Iterable) else str(value)
+
+
 def as_json(value: Any) -> str:
-    """Return the value as JSON; dates and instants in ISO form."""
-
-    def other(item: Any) -> Any:
-        if isinstance(item, dt.date | dt.datetime):
-            return item.isoformat()
-        if isinstance(item, Mapping):
-            return dict(item)
-        if isinstance(item, Iterable):
-            return list(item)
-        return str(item)
-
-    return json.dumps(value, default=other, indent=2)
+    """Return the value as JSON; dates and instants in ISO form, NaN as null."""
+    return json.dumps(_plain(value), indent=2, allow_nan=False)
 
 
 def say_json(value: Any) -> None:
@@ -80,20 +82,3 @@ def progress_lines(quiet: bool) -> Iterator[Progress | None]:
     finally:
         if on_terminal and written:
             click.echo("\r" + " " * written + "\r", err=True, nl=False)
-
-
-class Commands(click.Group):
-    """A group that prints foreseeable errors as one line and exits with their status."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a `FeatureStoreError` never shows a traceback."""
-        try:
-            return super().invoke(ctx)
-        except FeatureStoreError as error:
-            if "--json" in sys.argv:
-                say_json(error.as_dict())
-            click.echo(f"{error.code}: {error.line()}", err=True)
-            ctx.exit(int(error.exit_status))
-        except KeyboardInterrupt:
-            click.echo("interrupted: nothing half-done is visible", err=True)
-            ctx.exit(int(ExitStatus.ERROR))

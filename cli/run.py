@@ -6,7 +6,7 @@ import datetime as dt
 
 import click
 
-from cli.options import DATE, as_of_option, dry_run_option, json_option
+from cli.options import DATE, as_of_option, dry_run_option, json_option, override_option
 from cli.output import progress_lines, say_json, table
 
 
@@ -15,9 +15,18 @@ from cli.output import progress_lines, say_json, table
 @as_of_option
 @click.option("--skip", multiple=True, help="Leave this job out, as a scheduler that forgot it would; may be repeated.")
 @click.option("--allow-fallback", is_flag=True, help="Build the store although a Phase 4 job is missing; the rows say so.")
+@override_option
 @dry_run_option
 @json_option
-def run(game_date: dt.date, as_of: dt.datetime | None, skip: tuple[str, ...], allow_fallback: bool, dry_run: bool, as_json: bool) -> None:
+def run(
+    game_date: dt.date,
+    as_of: dt.datetime | None,
+    skip: tuple[str, ...],
+    allow_fallback: bool,
+    override_newer_build: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
     """Build one date from raw rows to the gated, published feature store."""
     from orchestration.nightly import walk
     from orchestration.plan import plan_night
@@ -34,10 +43,10 @@ def run(game_date: dt.date, as_of: dt.datetime | None, skip: tuple[str, ...], al
         lines = [stage.line() for stage in stages]
         say_json({"game_date": game_date, "as_of": instant, "stages": lines}) if as_json else click.echo("\n".join(lines))
         return
-    request = {"date": game_date, "skip": skip, "allow_fallback": allow_fallback}
+    request = {"date": game_date, "skip": skip, "allow_fallback": allow_fallback, "override_newer_build": override_newer_build}
     with (
         progress_lines(as_json) as progress,
-        recorded_run(warehouse, "run", request, instant, settings.cutoff_minutes, game_date, game_date) as record,
+        recorded_run(warehouse, "run", request, instant, settings.cutoff_minutes, game_date, game_date, override_newer_build) as record,
     ):
         night = walk(warehouse, stages, game_date, record, progress)
     if as_json:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from schemas.contracts import contract
 from schemas.rules import load_rules
 from warehouse.protocol import Warehouse
 
-COMPLETIONS = """
+LATEST_COMPLETIONS = """
 SELECT job, status, record_count, expected_count, completed_at, run_id
 FROM nba_orchestration.phase_completions
 WHERE game_date = @game_date
-ORDER BY completed_at
+ORDER BY completed_at, run_id
 """
 READY = "ready"
+UNREADABLE = "state_cannot_be_read"
 
 
 @dataclass(frozen=True)
@@ -43,20 +46,22 @@ class Dependency:
         return f"{name}: {self.state.replace('_', ' ')} ({self.rows}{expected} rows)"
 
 
-def _state(latest: dict[str, object] | None, inputs_completed: dt.datetime | None, rows_now: int) -> str:
-    """Judge the latest completion of a job; the first condition that holds decides."""
+def _state(latest: Mapping[str, Any] | None, inputs: list[Mapping[str, Any]], rows_now: int) -> str:
+    """Judge the latest completion of a job; the first condition that holds decides, and what cannot be judged is not ready."""
     if latest is None:
         return "never_ran"
     if latest["status"] != "success":
         return "did_not_succeed"
+    completed, input_times = latest["completed_at"], [row["completed_at"] for row in inputs]
+    if not all(isinstance(moment, dt.datetime) for moment in (completed, *input_times)) or not isinstance(latest["record_count"], int):
+        return UNREADABLE
     if not latest["record_count"]:
         return "no_rows"
     if latest["expected_count"] is not None and latest["record_count"] != latest["expected_count"]:
         return "rows_missing"
     if rows_now != latest["record_count"]:
         return "rows_changed_since"
-    completed = latest["completed_at"]
-    if inputs_completed is not None and isinstance(completed, dt.datetime) and completed < inputs_completed:
+    if input_times and completed < max(input_times):
         return "older_than_its_inputs"
     return READY
 
@@ -66,23 +71,21 @@ def check(warehouse: Warehouse, game_date: dt.date) -> tuple[Dependency, ...]:
 
     Ready: the latest completion says success, for this very date, with the rows the slate calls for, written after the
     completions of its own inputs for the date, and just as many rows can be read now.
+
+    Raises:
+        WarehouseError: the completions cannot be read; no job counts as ready then.
     """
-    latest: dict[str, dict[str, object]] = {}
-    for row in warehouse.query(COMPLETIONS, {"game_date": game_date}).to_pylist():
-        latest[row["job"]] = row
+    latest = {row["job"]: row for row in warehouse.query(LATEST_COMPLETIONS, {"game_date": game_date}).to_pylist()}
     result = []
     for job in load_rules().phase4_jobs:
         row = latest.get(job)
-        inputs = [latest[name]["completed_at"] for name in contract(job).reads if name in latest and contract(name).phase in (3, 4)]
-        newest = max((moment for moment in inputs if isinstance(moment, dt.datetime)), default=None)
+        inputs = [latest[name] for name in contract(job).reads if name in latest and contract(name).phase in (3, 4)]
         part = warehouse.partitions(job, game_date, game_date).get(game_date)
-        state = _state(row, newest, part.rows if part else 0)
-        count = int(str(row["record_count"])) if row else 0
-        expected = int(str(row["expected_count"])) if row and row["expected_count"] is not None else None
-        completed = row["completed_at"] if row else None
+        state = _state(row, inputs, part.rows if part else 0)
+        found = row or {}
         result.append(
             Dependency(
-                job, state, count, expected, str(row["run_id"]) if row else None, completed if isinstance(completed, dt.datetime) else None
+                job, state, found.get("record_count") or 0, found.get("expected_count"), found.get("run_id"), found.get("completed_at")
             )
         )
     return tuple(result)

@@ -6,9 +6,9 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
+from orchestration.definitions import partition_definition
 from orchestration.lineage import upstream_fingerprints
 from schemas.contracts import contract
-from transformations.render import table_definition
 from warehouse.protocol import Warehouse
 
 ENTRIES = """
@@ -32,7 +32,7 @@ def unbuilt_dates(warehouse: Warehouse, table: str, dates: Sequence[dt.date]) ->
     known = entries(warehouse, table, start, end)
     present = warehouse.partitions(table, start, end)
     upstream = upstream_fingerprints(warehouse, spec, dates)
-    definition = table_definition(table)
+    definition = partition_definition(table)
 
     def is_current(date: dt.date) -> bool:
         row, part = known.get(date), present.get(date)

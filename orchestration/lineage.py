@@ -6,7 +6,6 @@ import datetime as dt
 import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from functools import reduce
 from itertools import accumulate
 from operator import xor
 
@@ -51,8 +50,3 @@ def upstream_fingerprints(warehouse: Warehouse, spec: TableContract, dates: Sequ
         mixed = hashlib.blake2b(b"".join(part.to_bytes(16, "big") for part in parts), digest_size=12)
         result[date] = mixed.hexdigest()
     return result
-
-
-def combined(fingerprints: Sequence[Partition], table: str) -> int:
-    """Return one number over several partitions, free of their order."""
-    return reduce(xor, (_number(table, partition) for partition in fingerprints), 0)

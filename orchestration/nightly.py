@@ -6,19 +6,20 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from orchestration.build import Built, build_table, completion_rows
+from orchestration.build import Built, build_table
 from orchestration.dependencies import Dependency, check
+from orchestration.outcome import COMPLETIONS, LEDGER, completion_rows, ledger_row
 from orchestration.plan import AwaitStage, BuildStage, SkipStage, Stage, plan_night
+from orchestration.quality_events import record_waiting
 from orchestration.runs import Run
 from schemas.arrow_types import arrow_schema
 from schemas.clock import eastern_date
 from schemas.contracts import contract
 from schemas.errors import BlockedError, WaitingError
-from schemas.rules import STORE_TABLE
+from schemas.rules import STORE_TABLE, load_rules
 from warehouse.protocol import Publication, RecordWrite, Warehouse
 
 Progress = Callable[[str, int, int], None]
-ROSTER = "SELECT COUNT(*) AS roster, COUNT(DISTINCT team_abbr) AS teams FROM {table} WHERE game_date = @game_date"
 
 
 @dataclass(frozen=True)
@@ -35,33 +36,24 @@ class Night:
         return next((item for item in self.built if item.table == STORE_TABLE), None)
 
 
-def _expected_rows(warehouse: Warehouse, table: str, date: dt.date) -> dict[dt.date, int]:
-    """Return the rows the slate calls for: a row per team, or per player on the roster."""
-    teams = "nba_analytics.upcoming_team_game_context"
-    players = "nba_analytics.upcoming_player_game_context"
-    if table in (teams, players) or contract(table).phase == 3:
-        return {}
-    source = teams if contract(table).keys[0] == "team_abbr" else players
-    rows = warehouse.query(ROSTER.format(table=source), {"game_date": date}).to_pylist()[0]
-    return {date: rows["roster"]}
-
-
 def _retire(warehouse: Warehouse, jobs: Sequence[Dependency], date: dt.date, run: Run) -> None:
     """Take rows out of use that the gate did not accept, so that no stale row poses as a fresh one."""
-    import pyarrow as pa
-
     for item in jobs:
-        if warehouse.partitions(item.job, date, date):
-            spec = contract(item.job)
-            empty = warehouse.stage_rows(spec, pa.table({f.name: pa.array([], f.type) for f in arrow_schema(spec)}), run.run_id)
+        spec = contract(item.job)
+        with warehouse.lease(item.job, date, date, f"run {run.run_id}"):
+            if not warehouse.partitions(item.job, date, date):
+                continue
+            empty = warehouse.stage_rows(spec, arrow_schema(spec).empty_table(), run.run_id)
             completion = completion_rows(spec, {date: 0}, {}, {date: (item.state,)}, run, run.now())
-            warehouse.publish([Publication(empty, (date,))], [RecordWrite("nba_orchestration.phase_completions", completion)])
+            ledger = ledger_row(spec, date, "missing", None, run, reasons=item.state)
+            warehouse.publish([Publication(empty, (date,))], [RecordWrite(COMPLETIONS, completion), RecordWrite(LEDGER, [ledger])])
 
 
 def _require(warehouse: Warehouse, stage: AwaitStage, run: Run) -> tuple[Dependency, ...]:
     found = check(warehouse, stage.game_date)
     absent = [item for item in found if not item.is_ready]
     if absent and not stage.allow_fallback:
+        record_waiting(warehouse, stage.game_date, absent, run)
         raise WaitingError(
             f"the store waits for {len(absent)} of {len(found)} jobs on {stage.game_date}",
             [item.line() for item in absent],
@@ -91,17 +83,19 @@ def run_night(
 
 
 def walk(warehouse: Warehouse, stages: Sequence[Stage], game_date: dt.date, run: Run, progress: Progress | None = None) -> Night:
-    """Walk exactly these stages."""
+    """Walk exactly these stages; where fallbacks are allowed, a blocked Phase 4 job counts as a missing one."""
+    may_go_without = any(isinstance(stage, AwaitStage) and stage.allow_fallback for stage in stages)
+    may_be_missing = load_rules().phase4_jobs if may_go_without else ()
     built: list[Built] = []
     dependencies: tuple[Dependency, ...] = ()
     for done, stage in enumerate(stages):
         if progress:
             progress(stage.line(), done, len(stages))
         if isinstance(stage, BuildStage):
-            expected = _expected_rows(warehouse, stage.table, game_date) if stage.dates == (game_date,) else {}
-            item = build_table(warehouse, stage.table, stage.dates, run, expected=expected)
+            item = build_table(warehouse, stage.table, stage.dates, run)
             built.append(item)
-            _stop_if_blocked(item)
+            if item.table not in may_be_missing:
+                _stop_if_blocked(item)
         elif isinstance(stage, AwaitStage):
             dependencies = _require(warehouse, stage, run)
         else:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
+from orchestration.views import define_views
 from schemas.clock import UTC, eastern_date, utc_now
 from schemas.code_version import code_version
 from schemas.errors import ExitStatus, FeatureStoreError
@@ -29,7 +30,11 @@ STATE_OF_STATUS = {
 
 @dataclass
 class Run:
-    """One run: what it was asked, as of when, under which code; `rows_written` and `detail` grow as it goes."""
+    """One run: as of when it sees the sources, and what it has done so far.
+
+    `override_newer_build` lets it write over what other code built after it had begun. `audited_raw` keeps what the suites of
+    the raw tables said of a table and range, so that each is asked once.
+    """
 
     run_id: str
     as_of: dt.datetime
@@ -38,7 +43,8 @@ class Run:
     rows_written: int = 0
     detail: str = ""
     exit_status: ExitStatus = ExitStatus.DONE
-    stages: list[dict[str, Any]] = field(default_factory=list)
+    override_newer_build: bool = False
+    audited_raw: dict[tuple[str, dt.date, dt.date], Mapping[dt.date, Sequence[Any]]] = field(default_factory=dict)
 
     def now(self) -> dt.datetime:
         """Return the present instant, for records of when something was done."""
@@ -90,11 +96,13 @@ def recorded_run(
     cutoff_minutes: int,
     start: dt.date | None = None,
     end: dt.date | None = None,
+    override_newer_build: bool = False,
 ) -> Iterator[Run]:
     """Record the run as running, then with its terminal state, whatever happens inside."""
     now = utc_now()
+    define_views(warehouse)
     close_dead_runs(warehouse, now)
-    run = Run(new_run_id(now), as_of, now, cutoff_minutes)
+    run = Run(new_run_id(now), as_of, now, cutoff_minutes, override_newer_build=override_newer_build)
     row: dict[str, Any] = {
         "run_id": run.run_id,
         "command": json.dumps({"command": command, **request}, default=str, sort_keys=True),
@@ -111,17 +119,8 @@ def recorded_run(
     _write(warehouse, row)
 
     def close(state: str, status: int, detail: str) -> None:
-        _write(
-            warehouse,
-            {
-                **row,
-                "state": state,
-                "exit_status": status,
-                "detail": detail[:2000],
-                "ended_at": utc_now(),
-                "rows_written": run.rows_written,
-            },
-        )
+        ending = {"state": state, "exit_status": status, "detail": detail[:2000], "ended_at": utc_now()}
+        _write(warehouse, {**row, **ending, "rows_written": run.rows_written})
 
     try:
         yield run
@@ -132,8 +131,3 @@ def recorded_run(
         close("failed", int(ExitStatus.ERROR), f"{type(error).__name__}: {error}")
         raise
     close(STATE_OF_STATUS[run.exit_status], int(run.exit_status), run.detail)
-
-
-def dry_run(as_of: dt.datetime, cutoff_minutes: int) -> Run:
-    """Return a run that is not recorded, for statements that only look."""
-    return replace(Run("dry-run", as_of, utc_now(), cutoff_minutes))

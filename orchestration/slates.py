@@ -52,10 +52,13 @@ def require_games(warehouse: Warehouse, date: dt.date) -> int:
     raise NoGamesError("no games are scheduled on the date", [date])
 
 
-def range_asked(warehouse: Warehouse, start: dt.date | None, end: dt.date | None, season: str | None) -> tuple[dt.date, dt.date]:
-    """Return the range of a request given by dates or by a season; the whole schedule when nothing is given.
+def range_asked(
+    warehouse: Warehouse, start: dt.date | None, end: dt.date | None, season: str | None, today: dt.date
+) -> tuple[dt.date, dt.date]:
+    """Return the range of a request given by dates or by a season; what is not given reaches from the first game to today.
 
     Raises:
+        NoGamesError: the schedule is empty.
         UsageError: both are given, the season is unknown, or the range ends before it starts.
     """
     known = seasons(warehouse)
@@ -66,9 +69,10 @@ def range_asked(warehouse: Warehouse, start: dt.date | None, end: dt.date | None
             raise UsageError("give either a season or dates", [season])
         if season not in known:
             raise UnknownNameError("unknown season", [season], "known: " + ", ".join(known))
-        return known[season][0], known[season][1]
-    first = start or min(bounds[0] for bounds in known.values())
-    last = end or max(bounds[1] for bounds in known.values())
+        first, last = known[season][0], min(known[season][1], today)
+    else:
+        first = start or min(bounds[0] for bounds in known.values())
+        last = end or min(max(bounds[1] for bounds in known.values()), today)
     if first > last:
         raise UsageError("the range ends before it starts", [f"{first} to {last}"])
     return first, last

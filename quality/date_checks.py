@@ -37,7 +37,7 @@ def aggregates(catalogue: Catalogue, rules: Rules, structurally_red: str) -> dic
         columns[f"mean_{feature.index}"] = f"AVG({feature.name}) {used}"
         columns[f"std_{feature.index}"] = f"STDDEV_SAMP({feature.name}) {used}"
         if sample := rules.gate.zero_variance_min_sample.get(feature.index):
-            used = f"{used[:-1]} AND samples.\"{feature.index}\" >= {sample})"
+            used = f'{used[:-1]} AND samples."{feature.index}" >= {sample})'
         columns[f"span_{feature.index}"] = f"MAX({feature.name}) {used} - MIN({feature.name}) {used}"
         columns[f"spread_n_{feature.index}"] = f"COUNT({feature.name}) {used}"
         columns[f"teams_{feature.index}"] = f"COUNT(DISTINCT team_abbr) {used}"
@@ -91,7 +91,9 @@ def _spread(catalogue: Catalogue, rules: Rules) -> Iterator[DateCheck]:
     for feature in catalogue.features:
         span, std, code = f"span_{feature.index}", f"std_{feature.index}", feature.name
         if feature.continuous and feature.index not in rules.gate.zero_variance_exempt:
-            yield DateCheck(f"zero_variance:{code}", code, "range_of_values", span, low=0, above=True, applies=_enough_to_vary(feature, rules))
+            yield DateCheck(
+                f"zero_variance:{code}", code, "range_of_values", span, low=0, above=True, applies=_enough_to_vary(feature, rules)
+            )
         if floor := rules.gate.std_floors.get(feature.index):
             yield DateCheck(f"low_spread:{code}", code, "standard_deviation", std, low=floor, applies=_enough_to_vary(feature, rules))
 
@@ -165,11 +167,12 @@ def trailing_checks(catalogue: Catalogue, rules: Rules) -> Iterator[DateCheck]:
     )
     for feature in catalogue.features:
         n, mean, past, std = (f"{part}_{feature.index}" for part in ("n", "mean", "past_mean", "past_std"))
+        independent = f"teams_{feature.index}" if feature.index in gate.mean_shift_team_indices else n
         yield DateCheck(
             f"mean_shift:{feature.name}",
             feature.name,
             "standard_errors_from_trailing_mean",
-            f"ABS({mean} - {past}) / ({std} / SQRT({n}))",
+            f"ABS({mean} - {past}) / ({std} / SQRT({independent}))",
             high=gate.mean_shift_max_standard_errors,
             applies=f"{_enough(feature, rules)} AND {std} > 0",
             shown=mean,

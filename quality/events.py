@@ -8,9 +8,9 @@ import json
 from typing import Any
 
 from quality.verdicts import GATE_ERROR, DateVerdict, Finding, GateReport
-from schemas.rules import Rules, load_rules
+from schemas.rules import STORE_TABLE, Rules, load_rules
 
-EVENT_TYPE = "store_gate"
+STORE_GATE, TABLE_GATE = "store_gate", "table_gate"
 
 
 def event_id(table: str, date: dt.date | None, reason_code: str, run_id: str) -> str:
@@ -30,7 +30,7 @@ def _event(verdict: DateVerdict, finding: Finding, severity: str, status: str, r
     return {
         "event_id": event_id(table, verdict.date, finding.reason_code, run_id),
         "event_timestamp": at,
-        "event_type": EVENT_TYPE,
+        "event_type": STORE_GATE if table == STORE_TABLE else TABLE_GATE,
         "severity": severity,
         "table_name": table,
         "game_date": verdict.date,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +70,7 @@ class StoreGate:
         try:
             return self._audit(connection, relation, expected, trailing, dates, began)
         except Exception as error:  # noqa: BLE001 - fail closed: a gate that errs blocks
-            return self._failed(expected, declared, error, time.perf_counter() - began)
+            return failed_report(expected, declared, error, time.perf_counter() - began, self.rules)
 
     def _audit(
         self,
@@ -117,21 +117,23 @@ class StoreGate:
                 told, limit = figures[f"shown__{check.name}"][position], figures[f"limit__{check.name}"][position]
                 yield Finding(check.code, check.severity, check.column, check.metric, told, limit, rows)
 
-    def _failed(self, expected: Mapping[dt.date, ExpectedSlate], declared: int, error: Exception, seconds: float) -> GateReport:
-        text = error.line() if isinstance(error, FeatureStoreError) else f"{type(error).__name__}: {error}"
-        detail = " ".join(text.split())[:500]
-        if isinstance(error, MissingColumnsError):
-            findings = tuple(Finding(f"missing_column:{name}", CRITICAL, name, "columns", None, None, 0, detail) for name in error.values)
-        else:
-            findings = (Finding(GATE_ERROR, CRITICAL, "", "gate", None, None, 0, detail),)
-        verdicts = {date: DateVerdict(date, fate_of(findings, self.rules), 0, False, findings) for date in sorted(expected)}
-        return GateReport(verdicts, declared, 0, 0, seconds)
-
 
 class MissingColumnsError(GateError):
     """The relation lacks columns of the contract."""
 
     code = "missing_columns"
+
+
+def failed_report(dates: Iterable[dt.date], declared: int, error: Exception, seconds: float, rules: Rules) -> GateReport:
+    """Return the report of a gate that could not run: every date is blocked, by the missing columns when that is why."""
+    text = error.line() if isinstance(error, FeatureStoreError) else f"{type(error).__name__}: {error}"
+    detail = " ".join(text.split())[:500]
+    if isinstance(error, MissingColumnsError):
+        findings = tuple(Finding(f"missing_column:{name}", CRITICAL, name, "columns", None, None, 0, detail) for name in error.values)
+    else:
+        findings = (Finding(GATE_ERROR, CRITICAL, "", "gate", None, None, 0, detail),)
+    verdicts = {date: DateVerdict(date, fate_of(findings, rules), 0, False, findings) for date in sorted(dates)}
+    return GateReport(verdicts, declared, 0, 0, seconds)
 
 
 def _readable_rows(connection: duckdb.DuckDBPyConnection, relation: str) -> int:

@@ -115,3 +115,8 @@ def validate(table: pa.Table, expectations: Sequence[Any]) -> Sequence[Any]:
     batch = asset.add_batch_definition_whole_table(TABLE).get_batch()
     suite = gx.ExpectationSuite(name=TABLE, expectations=list(expectations))
     return batch.validate(suite, result_format="BOOLEAN_ONLY").results
+
+
+def suite_as_json(name: str, expectations: Sequence[Any]) -> dict[str, Any]:
+    """Return a suite in the library's own form."""
+    return dict(gx.ExpectationSuite(name=name, expectations=list(expectations)).to_json_dict())

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+import math
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from schemas.catalogue import load_catalogue
-from schemas.rules import Rules, load_rules
+from schemas.rules import STORE_TABLE, Rules, load_rules
+from warehouse.protocol import Staged, Warehouse
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,6 +43,48 @@ def past_columns() -> tuple[str, ...]:
     return ("past_coverage", "past_ready_share", *(f"past_{part}_{index}" for part in ("mean", "std") for index in indices))
 
 
+def daily_sql(relation: str) -> str:
+    """Return the query of the sums of each date, in words that GoogleSQL and DuckDB read alike."""
+    catalogue, rules = load_catalogue(), load_rules()
+    line = catalogue.features[min(rules.gate.positive_indices)]
+    sums = []
+    for feature in catalogue.features:
+        i, name = feature.index, feature.name
+        # Neither NaN nor an infinity is below the bound.
+        used = f"CASE WHEN feature_{i}_source <> 'default' AND ABS({name}) < 1e300 THEN {name} END"
+        sums.append(f"COUNT({used}) AS n_{i}, SUM({used}) AS s_{i}, SUM({used} * {used}) AS q_{i}")
+    ready = "SUM(CASE WHEN is_quality_ready THEN 1 ELSE 0 END) / COUNT(*) AS ready_share"
+    return f"SELECT game_date, COUNT({line.name}) / COUNT(*) AS coverage, {ready}, {', '.join(sums)} FROM {relation} GROUP BY game_date"
+
+
+def _summed(rows: Sequence[Mapping[str, Any]], name: str) -> float:
+    return float(sum(row[name] or 0 for row in rows))
+
+
+def _trailing(rows: Sequence[Mapping[str, Any]]) -> Trailing:
+    means, stds = {}, {}
+    for feature in load_catalogue().features:
+        i = feature.index
+        n = _summed(rows, f"n_{i}")
+        if n:
+            means[i] = _summed(rows, f"s_{i}") / n
+            stds[i] = math.sqrt(max(_summed(rows, f"q_{i}") / n - means[i] ** 2, 0.0))
+    return Trailing(_summed(rows, "coverage") / len(rows), _summed(rows, "ready_share") / len(rows), means, stds)
+
+
+def trailing_of(daily: Iterable[Mapping[str, Any]], dates: Iterable[dt.date], rules: Rules | None = None) -> dict[dt.date, Trailing]:
+    """Return the figures of the trailing days of each date from the sums of each day; a date without any is left out."""
+    days = dt.timedelta(days=(rules or load_rules()).gate.trailing_days)
+    by_date = sorted((row["game_date"], row) for row in daily)
+    keys = [key for key, _ in by_date]
+    figures = {}
+    for date in sorted(set(dates)):
+        rows = [row for _, row in by_date[bisect_left(keys, date - days) : bisect_left(keys, date)]]
+        if rows:
+            figures[date] = _trailing(rows)
+    return figures
+
+
 def trailing_figures(
     connection: duckdb.DuckDBPyConnection, relation: str, dates: Iterable[dt.date], rules: Rules | None = None
 ) -> dict[dt.date, Trailing]:
@@ -47,27 +92,14 @@ def trailing_figures(
 
     The days before a date are those of the rules, the date itself excluded; a date without any is left out.
     """
-    catalogue, rules = load_catalogue(), rules or load_rules()
-    line = catalogue.features[min(rules.gate.positive_indices)]
-    sums, columns = [], []
-    for feature in catalogue.features:
-        i, used = feature.index, f"FILTER (feature_{feature.index}_source <> 'default' AND isfinite({feature.name}))"
-        sums.append(f"COUNT({feature.name}) {used} AS n_{i}, SUM({feature.name}) {used} AS s_{i}, SUM({feature.name} ** 2) {used} AS q_{i}")
-        mean = f"SUM(day.s_{i}) / NULLIF(SUM(day.n_{i}), 0)"
-        columns.append(
-            f"{mean} AS past_mean_{i}, SQRT(GREATEST(SUM(day.q_{i}) / NULLIF(SUM(day.n_{i}), 0) - ({mean}) ** 2, 0)) AS past_std_{i}"
-        )
-    sql = f"""WITH daily AS (
-  SELECT game_date, COUNT({line.name}) / COUNT(*) AS coverage, COUNT_IF(is_quality_ready) / COUNT(*) AS ready_share, {", ".join(sums)}
-  FROM {relation} GROUP BY game_date
-)
-SELECT asked.game_date, AVG(day.coverage) AS past_coverage, AVG(day.ready_share) AS past_ready_share, {", ".join(columns)}
-FROM (SELECT UNNEST($dates) AS game_date) AS asked
-JOIN daily AS day ON day.game_date < asked.game_date AND day.game_date >= asked.game_date - {rules.gate.trailing_days}
-GROUP BY asked.game_date"""
-    figures = {}
-    for row in connection.execute(sql, {"dates": sorted(dates)}).to_arrow_table().to_pylist():
-        means = {f.index: row[f"past_mean_{f.index}"] for f in catalogue.features if row[f"past_mean_{f.index}"] is not None}
-        stds = {index: row[f"past_std_{index}"] for index in means}
-        figures[row["game_date"]] = Trailing(row["past_coverage"], row["past_ready_share"], means, stds)
-    return figures
+    return trailing_of(connection.execute(daily_sql(relation)).to_arrow_table().to_pylist(), dates, rules)
+
+
+def warehouse_trailing(warehouse: Warehouse, staged: Staged | None, dates: Sequence[dt.date]) -> dict[dt.date, Trailing]:
+    """Return the trailing figures of each date from the published rows before the range and the rows of the range itself."""
+    first, last = min(dates), max(dates)
+    span = f"(SELECT * FROM {STORE_TABLE} WHERE game_date BETWEEN @start_date AND @end_date) AS spanned"
+    before = {"start_date": first - dt.timedelta(days=load_rules().gate.trailing_days), "end_date": first - dt.timedelta(days=1)}
+    daily = warehouse.query(daily_sql(span), before).to_pylist()
+    daily += warehouse.query(daily_sql(span), {"start_date": first, "end_date": last}, [staged] if staged else []).to_pylist()
+    return trailing_of(daily, dates)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from schemas.rules import Rules
+from schemas.rules import Rules, load_rules
 
 PUBLISHED = "published"
 BLOCKED = "blocked"
@@ -78,6 +78,19 @@ class GateReport:
     def passed(self) -> tuple[dt.date, ...]:
         """Dates that may be published, those with warnings included."""
         return tuple(date for date, verdict in self.verdicts.items() if verdict.passed)
+
+    def with_findings(self, more: Mapping[dt.date, Sequence[Finding]]) -> GateReport:
+        """Return the report with further findings of some of its dates, their fates judged again."""
+        if not more:
+            return self
+        rules, verdicts = load_rules(), dict(self.verdicts)
+        for date, found in more.items():
+            if date not in verdicts:
+                continue
+            findings = (*verdicts[date].findings, *found)
+            ordered = tuple(sorted(findings, key=lambda finding: (finding.severity != "critical", finding.reason_code)))
+            verdicts[date] = replace(verdicts[date], fate=fate_of(ordered, rules), findings=ordered)
+        return replace(self, verdicts=verdicts)
 
     def events(self, run_id: str, at: dt.datetime, table: str) -> list[dict[str, Any]]:
         """Return the rows for `nba_orchestration.data_quality_events`, equal for equal findings of the same run."""

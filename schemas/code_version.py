@@ -11,9 +11,8 @@ PACKAGES = ("cli", "backfill", "orchestration", "serving", "quality", "transform
 SUFFIXES = (".py", ".sql", ".yaml")
 
 
-@lru_cache(maxsize=1)
-def code_version() -> str:
-    """Return for example `0.1.0+5f2a9c01d3b4`; two equal trees give the same text."""
+def present_code_version() -> str:
+    """Return the version of the files as they are on disk now, for example `0.1.0+5f2a9c01d3b4`; equal trees give equal texts."""
     root = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256()
     for package in PACKAGES:
@@ -26,3 +25,9 @@ def code_version() -> str:
     except metadata.PackageNotFoundError:
         version = "0"
     return f"{version}+{digest.hexdigest()[:12]}"
+
+
+@lru_cache(maxsize=1)
+def code_version() -> str:
+    """Return the version of the code this process began with."""
+    return present_code_version()

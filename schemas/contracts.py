@@ -35,7 +35,10 @@ READ_WINDOWS = {
 
 @dataclass(frozen=True)
 class Column:
-    """One column: type as BigQuery writes it, and the values that are legal in it."""
+    """One column: type as BigQuery writes it, and the values that are legal in it.
+
+    A flag that never changes, or a column that is never filled, over months is a fault unless `may_be_constant`.
+    """
 
     name: str
     type: str
@@ -48,6 +51,7 @@ class Column:
     above: float | None = None
     fields: tuple[Column, ...] = ()
     online: bool = False
+    may_be_constant: bool = False
 
     @property
     def is_array(self) -> bool:
@@ -87,6 +91,24 @@ class QualityRule:
 
 
 @dataclass(frozen=True)
+class TableCheck:
+    """A rule over the rows of a table, in GoogleSQL.
+
+    `violated` is a predicate that is TRUE for a bad row; without it `value` is an aggregate over the rows of one partition
+    and `min` and `max` bound it. `column` names what is concerned, several separated by commas.
+    """
+
+    code: str
+    column: str
+    violated: str | None = None
+    metric: str = "rows_violating"
+    value: str | None = None
+    min: float | None = None
+    max: float | None = None
+    severity: str = "critical"
+
+
+@dataclass(frozen=True)
 class TableContract:
     """Everything a reader or a writer may rely on about one table."""
 
@@ -102,6 +124,7 @@ class TableContract:
     columns: tuple[Column, ...]
     reads: Mapping[str, str] = field(default_factory=dict)
     quality: QualityRule | None = None
+    checks: tuple[TableCheck, ...] = ()
     decimals: int | None = None
     phase: int | None = None
     online: bool = False
@@ -213,6 +236,7 @@ def _contract(path: Path, catalogue: Catalogue, shared: Mapping[str, Any]) -> Ta
         columns=_expand(rows, row["table"], catalogue),
         reads=dict(row.get("reads", {})),
         quality=_quality(row.get("quality")),
+        checks=tuple(TableCheck(**check) for check in row.get("checks", ())),
         decimals=row.get("decimals"),
         phase=row.get("phase"),
         copy_of=row.get("copy_of"),
@@ -239,6 +263,8 @@ def _problems(contract: TableContract) -> list[str]:
         problems.append("the partition column is not a DATE")
     problems += [f"unknown window {window} of {read}" for read, window in contract.reads.items() if window not in READ_WINDOWS]
     problems += [f"{column.name} has no description" for column in contract.columns if not column.description]
+    problems += [f"check {c.code} needs violated or value, not both" for c in contract.checks if (c.violated is None) == (c.value is None)]
+    problems += [f"check {c.code} names unknown {name}" for c in contract.checks for name in c.column.split(",") if name not in names]
     return problems
 
 
@@ -257,7 +283,7 @@ def load_contracts(root: Path = SCHEMAS) -> Mapping[str, TableContract]:
             contracts[contract.name] = replace(contract, columns=contracts[contract.copy_of].columns + contract.columns)
     problems = [f"{name}: {text}" for name, contract in contracts.items() for text in _problems(contract)]
     problems += [f"{name} reads unknown {read}" for name, c in contracts.items() for read in c.reads if read not in contracts]
-    problems += [f"{name} is made with unknown {c.made_with}" for name, c in contracts.items() if c.made_with and c.made_with not in contracts]
+    problems += [f"{n} is made with unknown {c.made_with}" for n, c in contracts.items() if c.made_with and c.made_with not in contracts]
     if problems:
         raise DefinitionError("table contracts are inconsistent", problems)
     return contracts

@@ -170,7 +170,10 @@ class GateRules:
     trailing_days: int
     coverage_drop_max: float
     mean_shift_max_standard_errors: float
+    mean_shift_team_indices: tuple[int, ...]
     ready_share_drop_max: float
+    constant_min_dates: int
+    constant_window_days: int
     fates: Mapping[str, str]
     event_severities: Mapping[str, str]
     error_event_severity: str

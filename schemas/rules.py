@@ -212,6 +212,7 @@ def _problems(rules: Rules, catalogue: Catalogue) -> list[str]:
         *rules.gate.std_floors,
         *rules.gate.zero_variance_exempt,
         *rules.gate.team_level_indices,
+        *rules.gate.mean_shift_team_indices,
         *rules.gate.zero_variance_min_sample,
         *rules.gate.nullable_when_default,
         rules.gate.fatigue_index,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,28 @@ HOME_NAME = ".nba_features"
 
 
 @dataclass(frozen=True)
+class GcpSettings:
+    """Where the gcp profile keeps its tables and what one statement of it may cost.
+
+    `project` pays and holds the datasets. `dataset_prefix` is put before every dataset's name, so that two installations can
+    share a project. `max_bytes_billed` bounds each statement: BigQuery refuses a dearer one before it runs. `job_seconds` is how
+    long a job is waited for. `tables` names existing tables (`project.dataset.table`) that are read in place of ours.
+    """
+
+    project: str
+    location: str = "US"
+    dataset_prefix: str = ""
+    max_bytes_billed: int = 100 * 2**30
+    job_seconds: int = 900
+    tables: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Settings:
     """Where the warehouse lives and how much it may use.
 
     `home` holds everything the embedded profile writes. `cutoff_minutes` is how long before tip-off a value must have
-    been knowable. `memory_limit` bounds DuckDB; larger work spills to `home/tmp`.
+    been knowable. `memory_limit` bounds DuckDB; larger work spills to `home/tmp`. `gcp` is set in the gcp profile only.
     """
 
     profile: str
@@ -27,6 +45,7 @@ class Settings:
     cutoff_minutes: int = 60
     memory_limit: str = "2GB"
     threads: int = 2
+    gcp: GcpSettings | None = None
 
     @property
     def warehouse_dir(self) -> Path:
@@ -52,6 +71,42 @@ def _whole(environ: Mapping[str, str], name: str, default: int, low: int, high: 
     return int(text)
 
 
+PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
+LOCATION = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+PREFIX = re.compile(r"[A-Za-z0-9_]{0,100}")
+FULL_NAME = re.compile(r"([a-z][a-z0-9.:-]*)\.([A-Za-z0-9_]+)\.([A-Za-z0-9_$]+)")
+
+
+def _spelled(env: Mapping[str, str], name: str, default: str, pattern: re.Pattern[str], meaning: str) -> str:
+    text = env.get(name, default)
+    if not pattern.fullmatch(text):
+        raise UsageError(f"{name} is no {meaning}", [text])
+    return text
+
+
+def _mapped_tables(text: str) -> tuple[tuple[str, str], ...]:
+    """Read `nba_analytics.player_game_summary=my-project.box.scores,...`."""
+    pairs = [tuple(part.strip() for part in item.partition("=")[::2]) for item in text.split(",") if item.strip()]
+    wrong = [f"{ours}={theirs}" for ours, theirs in pairs if ours.count(".") != 1 or not FULL_NAME.fullmatch(theirs)]
+    if wrong:
+        raise UsageError("NBA_FEATURES_TABLES maps no such tables", wrong, "write dataset.table=project.dataset.table, separated by commas")
+    return tuple(sorted((ours, theirs) for ours, theirs in pairs))
+
+
+def _gcp(env: Mapping[str, str]) -> GcpSettings:
+    project = env.get("NBA_FEATURES_GCP_PROJECT") or env.get("GOOGLE_CLOUD_PROJECT") or ""
+    if not PROJECT.fullmatch(project):
+        raise UsageError("the gcp profile needs a project", [project or "none"], "set NBA_FEATURES_GCP_PROJECT to its id")
+    return GcpSettings(
+        project=project,
+        location=_spelled(env, "NBA_FEATURES_GCP_LOCATION", "US", LOCATION, "location such as US or europe-west1"),
+        dataset_prefix=_spelled(env, "NBA_FEATURES_DATASET_PREFIX", "", PREFIX, "prefix of letters, digits and underscores"),
+        max_bytes_billed=_whole(env, "NBA_FEATURES_MAX_BYTES_BILLED", 100 * 2**30, 10 * 2**20, 2**60),
+        job_seconds=_whole(env, "NBA_FEATURES_JOB_SECONDS", 900, 1, 21_600),
+        tables=_mapped_tables(env.get("NBA_FEATURES_TABLES", "")),
+    )
+
+
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read `NBA_FEATURES_*` and `NBA_DATA_DIR`; raise `UsageError` for a value that cannot be meant."""
     env = os.environ if environ is None else environ
@@ -67,4 +122,5 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         cutoff_minutes=_whole(env, "NBA_FEATURES_CUTOFF_MINUTES", 60, 1, 1440),
         memory_limit=env.get("NBA_FEATURES_MEMORY_LIMIT", "2GB"),
         threads=_whole(env, "NBA_FEATURES_THREADS", min(os.cpu_count() or 2, 8), 1, 64),
+        gcp=_gcp(env) if profile == "gcp" else None,
     )

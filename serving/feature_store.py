@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from schemas.errors import UnknownNameError, UsageError
+from schemas.errors import UnknownNameError
 from schemas.settings import Settings
 from serving.home import share_warehouse
 
@@ -30,8 +30,12 @@ def repository_folder() -> Path:
 
 
 def _configuration(settings: Settings) -> dict[str, Any]:
-    """Return `feature_store.yaml` with the paths of that home."""
+    """Return the profile's configuration: `feature_store.yaml` with the paths of that home, or the gcp profile's."""
+    from serving.gcp_profile import configuration
     from serving.home_registry import SCHEME
+
+    if settings.profile == "gcp":
+        return configuration(settings)
 
     text = (repository_folder() / "feature_store.yaml").read_text(encoding="utf-8")
     raw: dict[str, Any] = yaml.safe_load(os.path.expandvars(text))
@@ -45,10 +49,8 @@ def open_feature_store(settings: Settings, warehouse: Warehouse | None = None) -
     """Return the process's store of `settings.home`; an open warehouse is shared with Feast's classes.
 
     Raises:
-        UsageError: the profile has no feature_store.yaml.
+        UsageError: the gcp profile lacks a setting.
     """
-    if settings.profile != "embedded":
-        raise UsageError("no feature_store.yaml for the profile", [settings.profile])
     with _lock:
         if warehouse is not None:
             share_warehouse(warehouse, settings)

@@ -21,7 +21,7 @@ from serving.clean_errors import clean_errors
 from serving.gate_facts import GatedTable, read_facts
 from serving.home import settings_of, shared_warehouse
 from serving.materialization_gate import Verdict, judge, midnight, pasted
-from serving.materialization_log import MaterializationLog, read_back
+from serving.materialization_log import MaterializationLog, gated_slice, read_back
 from serving.relations import source_table
 from warehouse.protocol import Warehouse
 
@@ -47,6 +47,7 @@ class GatedProvider(PassthroughProvider):
     def __init__(self, config: RepoConfig) -> None:
         super().__init__(config)
         self._verdicts: dict[tuple[str, dt.datetime, dt.datetime], tuple[Verdict, set[str]]] = {}
+        self._slice: tuple[Verdict, Any] | None = None
         with clean_errors():
             self._refuse_other_home(config)
 
@@ -139,7 +140,10 @@ class GatedProvider(PassthroughProvider):
         changed = [date for date, part in verdict.partitions.items() if now.get(date) != part]
         if changed:
             raise ReadBackError("dates were published again while they were written", changed, "run the same command again")
-        return read_back(self, config, view, self.warehouse, table, verdict)
+        # The partitions are still those that were judged, so the slice is the same for every view of the pass.
+        if self._slice is None or self._slice[0] is not verdict:
+            self._slice = (verdict, gated_slice(self.warehouse, table, verdict))
+        return read_back(self, config, view, self._slice[1], table, verdict)
 
     def online_write_batch(self, *_: Any, **__: Any) -> None:
         """Refuse `store.push` and `store.write_to_online_store`: they would go round the gate."""

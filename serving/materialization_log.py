@@ -53,7 +53,8 @@ class MaterializationLog:
         self.warehouse.record([RecordWrite(HISTORY, [row])])
 
 
-def _slice(warehouse: Warehouse, table: GatedTable, verdict: Verdict) -> pa.Table:
+def gated_slice(warehouse: Warehouse, table: GatedTable, verdict: Verdict) -> pa.Table:
+    """Return keys and event times of the rows that were gated, as they are now."""
     columns = ", ".join([*table.keys, table.timestamp_field])
     where = f"{table.timestamp_field} BETWEEN @start_time AND @end_time AND {table.partition} IN UNNEST(@dates)"
     sql = f"SELECT {columns} FROM {table.name} WHERE {where} ORDER BY {columns}"
@@ -61,22 +62,23 @@ def _slice(warehouse: Warehouse, table: GatedTable, verdict: Verdict) -> pa.Tabl
 
 
 def _online_instants(provider: Provider, config: Any, view: FeatureView, rows: Sequence[dict[str, Any]]) -> list[dt.datetime | None]:
+    names = list(view.join_keys)
+    store = getattr(provider, "online_store", None)
+    if rows and store is not None and hasattr(store, "event_times"):
+        found: list[dt.datetime | None] = store.event_times(config, view, {name: [row[name] for row in rows] for name in names})
+        return found
     from feast.protos.feast.types.EntityKey_pb2 import EntityKey
     from feast.protos.feast.types.Value_pb2 import Value
 
-    names = list(view.join_keys)
     keys = [EntityKey(join_keys=names, entity_values=[Value(string_val=row[name]) for name in names]) for row in rows]
     return [found for found, _ in provider.online_read(config, view, keys, requested_features=[view.features[0].name])]
 
 
-def read_back(
-    provider: Provider, config: Any, view: FeatureView, warehouse: Warehouse, table: GatedTable, verdict: Verdict
-) -> tuple[int, str]:
+def read_back(provider: Provider, config: Any, view: FeatureView, rows: pa.Table, table: GatedTable, verdict: Verdict) -> tuple[int, str]:
     """Return rows proved readable online and how; raise `ReadBackError` when one is missing or older than its source.
 
-    Online stores keep event times to the second.
+    `rows` is the gated slice. Online stores keep event times to the second.
     """
-    rows = _slice(warehouse, table, verdict)
     step = -(-rows.num_rows // READ_BACK_ROWS)
     sample = rows.take(list(range(0, rows.num_rows, max(step, 1)))).to_pylist()
     found = _online_instants(provider, config, view, sample)

@@ -15,7 +15,7 @@ from warehouse.protocol import Warehouse
 
 PLAYERS = "nba_raw.players"
 SLATE = f"""
-SELECT player_lookup, game_id, team_abbr, opponent_team_abbr, tipoff_time, event_timestamp
+SELECT player_lookup, game_id, team_abbr, opponent_team_abbr, tipoff_time, event_timestamp, default_feature_indices
 FROM {STORE_TABLE}
 WHERE game_date = @game_date
 ORDER BY player_lookup

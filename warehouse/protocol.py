@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -31,13 +31,18 @@ class Partition:
 
 @dataclass(frozen=True)
 class Staged:
-    """Rows written beside a table, not yet visible in it. `token` names them to the engine that made them."""
+    """Rows written beside a table, not yet visible in it. `token` names them to the engine that made them.
+
+    `repeated` are the partitions in which a key of the contract occurs more than once: they may be looked at and kept as
+    blocked rows, but not published into the table.
+    """
 
     table: str
     token: str
     run_id: str
     partitions: Mapping[dt.date, Partition]
     seconds: float = 0.0
+    repeated: frozenset[dt.date] = frozenset()
 
     @property
     def rows(self) -> int:
@@ -99,8 +104,11 @@ class Warehouse(Protocol):
     def query(self, sql: str, params: Params | None = None, staged: Sequence[Staged] = ()) -> pa.Table:
         """Run one GoogleSQL query on a consistent snapshot; `staged` tables take the place of the published ones."""
 
-    def stage_query(self, contract: TableContract, sql: str, params: Params, run_id: str) -> Staged:
-        """Write the rows of a GoogleSQL query beside the table."""
+    def stage_query(self, contract: TableContract, sql: str, params: Params, run_id: str, staged: Sequence[Staged] = ()) -> Staged:
+        """Write the rows of a GoogleSQL query beside the table; `staged` tables take the place of the published ones."""
+
+    def define_views(self, views: Mapping[str, str]) -> None:
+        """Make these the views of the warehouse, GoogleSQL by name; nothing is written when they are so already."""
 
     def stage_rows(self, contract: TableContract, rows: pa.Table, run_id: str) -> Staged:
         """Write Arrow rows beside the table."""
@@ -110,6 +118,7 @@ class Warehouse(Protocol):
 
         Raises:
             ReadBackError: what is readable afterwards is not what was staged.
+            WarehouseError: rows to publish repeat a key, or a record has a column unknown to its contract; nothing was changed.
             StorageUnavailableError: nothing was changed.
         """
 
@@ -119,8 +128,20 @@ class Warehouse(Protocol):
     def partitions(self, table: str, start: dt.date | None = None, end: dt.date | None = None) -> dict[dt.date, Partition]:
         """Return the published partitions of a table, both ends included."""
 
+    def readable(self, table: str, start: dt.date | None = None, end: dt.date | None = None) -> dict[dt.date, Partition]:
+        """Count and hash the rows that a reader finds, partition by partition, whatever is recorded of them."""
+
+    def damaged(self, table: str) -> tuple[dt.date, ...]:
+        """Return the published partitions whose rows cannot be read any more; while there are any, the table cannot be read."""
+
     def record(self, writes: Sequence[RecordWrite]) -> None:
         """Write rows of record tables in one step."""
+
+    def orphans(self, grace_seconds: float = 3600.0) -> Sequence[object]:
+        """Return what dead processes left behind and nobody names, older than the grace."""
+
+    def remove_orphans(self, grace_seconds: float = 3600.0, runs: Collection[str] = ()) -> Sequence[object]:
+        """Remove the orphans, and whatever their age those staged by these runs, which have ended; return them."""
 
     def lease(self, table: str, start: dt.date, end: dt.date, holder: str) -> AbstractContextManager[None]:
         """Hold the right to write the range; raises `LeaseHeldError` with the other holder's name."""
@@ -139,9 +160,3 @@ class Warehouse(Protocol):
 
     def close(self) -> None:
         """Release connections."""
-
-
-def chunks(keys: Sequence[dt.date], size: int) -> Iterator[Sequence[dt.date]]:
-    """Yield runs of at most `size` keys."""
-    for start in range(0, len(keys), size):
-        yield keys[start : start + size]

@@ -75,7 +75,7 @@ def test_apply_keeps_everything_below_the_home_of_the_checkout(checkout: Path, f
 
 
 def test_FM53_refusals_are_one_line_and_nothing_is_written(checkout: Path, feast: Feast) -> None:
-    online = checkout / HOME_NAME / "feast" / "online.db"
+    online = checkout / HOME_NAME / "feast" / "packed.db"
     beyond = feast("materialize", START, "2099-01-01T00:00:00")
     inverted = feast("materialize-incremental", END)
     for run in (beyond, inverted):
@@ -94,8 +94,8 @@ def test_the_command_the_refusal_names_works(checkout: Path, feast: Feast) -> No
     run = feast("materialize", START, END)
     assert run.returncode == 0, run.stderr
     assert f"Left out: {WEEK[2]} is blocked (matchup_quality_critical)" in run.stderr
-    # Four players on four dates, 24 quality columns each.
-    assert rows_of(checkout / HOME_NAME / "feast" / "online.db", "nba_features_row_quality") == 16 * 24
+    # Four players on four dates.
+    assert rows_of(checkout / HOME_NAME / "feast" / "packed.db", "nba_features_row_quality") == 16
 
 
 def test_another_folder_is_told_to_change_into_the_repository(checkout: Path, feast: Feast, tmp_path: Path) -> None:

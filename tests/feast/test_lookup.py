@@ -14,7 +14,7 @@ from schemas.catalogue import load_catalogue
 from schemas.contracts import contract
 from schemas.errors import UnknownNameError
 from serving.feature_store import open_feature_store
-from serving.lookup import NOT_FOUND, NOT_READY, READY, STALE, Answer, Lookup, lookup
+from serving.lookup import INCOMPATIBLE, NOT_FOUND, NOT_READY, READY, STALE, Answer, Lookup, lookup
 from serving.materialization_gate import midnight
 from tests.feast.conftest import WEEK, Site
 from tests.feast.store_rows import block, player, publish, store_table, table_of
@@ -59,7 +59,7 @@ def test_FM59_a_ready_vector_is_in_the_models_own_order(tonight: Site, service: 
     assert [(a.player_lookup, a.verdict) for a in found.answers] == [(player(n), READY) for n in range(4)]
     assert [a.vector for a in found.answers] == [tuple(row[name] for name in order) for row in rows]
     assert [a.event_timestamp for a in found.answers] == [row["event_timestamp"] for row in rows]
-    assert found.counts() == {READY: 4, NOT_READY: 0, STALE: 0, NOT_FOUND: 0}
+    assert found.counts() == {READY: 4, NOT_READY: 0, STALE: 0, NOT_FOUND: 0, INCOMPATIBLE: 0}
 
 
 def test_the_quality_of_the_row_comes_along(tonight: Site) -> None:
@@ -163,10 +163,10 @@ def test_FM59_a_feature_the_store_does_not_supply_makes_the_row_not_ready(site: 
     assert [a.reasons for a in points] == [("missing_feature:recent_trend",), (), (), ()]
 
 
-def test_FM59_rows_of_another_feature_list_are_not_ready(site: Site, applied: Path) -> None:
+def test_FM59_rows_of_another_feature_list_are_incompatible(site: Site, applied: Path) -> None:
     built(site, applied, feature_schema_version=["v2_33features"] * 4)
     answers = lookup(site.store, site.warehouse, V3, TODAY).answers
-    assert {(a.verdict, a.reasons) for a in answers} == {(NOT_READY, ("other_feature_schema_version",))}
+    assert {(a.verdict, a.reasons) for a in answers} == {(INCOMPATIBLE, ("other_feature_schema_version",))}
 
 
 def test_the_lookup_can_be_written_as_json(tonight: Site) -> None:
@@ -180,3 +180,22 @@ def test_a_service_that_was_not_applied_says_how_to_apply_it(site: Site) -> None
     publish(site.warehouse, store_table([TODAY]))
     with pytest.raises(UnknownNameError, match="feast apply"):
         lookup(open_feature_store(site.settings, site.warehouse), site.warehouse, V3, TODAY)
+
+
+def test_strict_returns_only_ready_rows_and_defaults_can_be_masked(site: Site, applied: Path) -> None:
+    built(site, applied, is_quality_ready=[True, False, True, True], default_feature_indices=[[0, 2], [], [], []])
+    found = lookup(site.store, site.warehouse, V3, TODAY, strict=True, mask_defaults=True)
+    assert [a.player_lookup for a in found.answers] == [player(0), player(2), player(3)]
+    assert found.answers[0].masked == (found.features[0], found.features[2])
+    vector = found.answers[0].vector or ()
+    assert [at for at, value in enumerate(vector) if value != value] == [0, 2]
+    told = found.as_dict()["answers"][0]
+    assert told["vector"][0] is None and told["vector"][1] is not None
+
+
+def test_a_row_of_another_view_schema_is_incompatible(tonight: Site) -> None:
+    store = tonight.store.provider.online_store
+    connection = store._connection(tonight.store.config)
+    connection.execute("UPDATE nba_features_matchup SET packed = zeroblob(8) || substr(packed, 9)")
+    answers = lookup(tonight.store, tonight.warehouse, V3, TODAY).answers
+    assert {(a.verdict, a.reasons, a.vector) for a in answers} == {(INCOMPATIBLE, ("other_view_schema",), None)}

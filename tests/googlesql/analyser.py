@@ -41,6 +41,8 @@ _KINDS = {
 }
 _TYPE_TEXTS = {2: "BIGINT", 5: "BOOLEAN", 7: "DOUBLE", 8: "VARCHAR", 9: "BLOB", 10: "DATE", 19: "TIMESTAMP WITH TIME ZONE"}
 """The library's numbers of types."""
+_NAMES = {"BIGINT": "INT64", "BOOLEAN": "BOOL", "DOUBLE": "FLOAT64", "VARCHAR": "STRING", "BLOB": "BYTES", "DATE": "DATE"}
+_NAMES["TIMESTAMP WITH TIME ZONE"] = "TIMESTAMP"
 _PROJECT = re.compile(r"`[^`.]+\.([^`.]+)\.([^`.]+)`")
 
 
@@ -77,6 +79,11 @@ def _cache_setting() -> bool | str:
 def _service() -> Any:
     """Start Google's library, once per process."""
     logging.getLogger("zetasql").setLevel(logging.CRITICAL)
+    # The analysis of a long statement is nested deeper than protocol buffers are read without being told to.
+    with contextlib.suppress(ImportError, AttributeError):
+        from google._upb import _message
+
+        _message.SetAllowOversizeProtos(True)
     import wasmtime
     from zetasql.core import local_service, wasm_client
 
@@ -183,6 +190,25 @@ def _registered_catalogue() -> int:
 
     request = pb.RegisterCatalogRequest(simple_catalog=_catalogue(True))
     return int(_ask("RegisterCatalog", request, pb.RegisterResponse).registered_id)
+
+
+def output_columns(sql: str, parameters: Mapping[str, str] | None = None) -> list[tuple[str, str]]:
+    """Analyse one query and return the names and GoogleSQL types of its columns; raise as `analyse` does."""
+    from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as pb
+
+    statement = _PROJECT.sub(r"`\1`.`\2`", sql)
+    request = pb.AnalyzeRequest(sql_statement=statement, options=_options(parameters), registered_catalog_id=_registered_catalogue())
+    query = _ask("Analyze", request, pb.AnalyzeResponse).resolved_statement.resolved_query_stmt_node
+    return [(column.name, _googlesql_text(column.column.type)) for column in query.output_column_list]
+
+
+def _googlesql_text(kind: Any) -> str:
+    """Write a type of the library as contracts write it."""
+    if kind.HasField("array_type"):
+        return f"ARRAY<{_googlesql_text(kind.array_type.element_type)}>"
+    if kind.HasField("struct_type"):
+        return f"STRUCT<{', '.join(f'{part.field_name} {_googlesql_text(part.field_type)}' for part in kind.struct_type.field)}>"
+    return _NAMES[_TYPE_TEXTS[kind.type_kind]]
 
 
 def analyse(sql: str, parameters: Mapping[str, str] | None = None) -> None:

@@ -67,9 +67,9 @@ class Games:
         return [line for line in self.of_player(player, day) if line.team == team][:n]
 
     def _of_team(self, team: str, day: date) -> list[TeamLine]:
-        """Return the games of a team with a team box in the window."""
+        """Return the games of a team with team boxes of both sides in the window."""
         first, end = self.known_dates(day)
-        lines = [line for line in self.raw.team_lines_of.get(team, []) if first <= line.game.date < end]
+        lines = [line for line in self.raw.team_lines_of.get(team, []) if first <= line.game.date < end and self.other_side(line)]
         return lines[::-1]
 
     def last_of_team(self, team: str, day: date, n: int) -> list[TeamLine]:
@@ -132,6 +132,11 @@ class Games:
         """Return the usage rates of those games that have one."""
         return [usage for line in lines if (usage := self.usage(line)) is not None]
 
+    def is_complete(self, game_id: str) -> bool:
+        """Tell whether both sides of the game have a team box."""
+        game = self.raw.games[game_id]
+        return all((game_id, team) in self.raw.team_lines for team in (game.home, game.away))
+
     def league_window(self, day: date, game_ids: list[str]) -> list[str]:
         """Return the games of the 60 days before the day, of 365 days when those are fewer than 150."""
         known = [i for i in game_ids if self.is_before(self.raw.games[i].date, day)]
@@ -141,7 +146,7 @@ class Games:
     def _league_pace(self, day: date) -> Fraction | None:
         """Return the mean pace of the league window's games that have both team boxes."""
         boxes = self.raw.team_lines
-        complete = [g.game_id for g in self.raw.games.values() if (g.game_id, g.home) in boxes and (g.game_id, g.away) in boxes]
+        complete = [game_id for game_id in self.raw.games if self.is_complete(game_id)]
         paces: list[Fraction | int] = []
         for game_id in self.league_window(day, complete):
             game = self.raw.games[game_id]

@@ -34,7 +34,9 @@ class Rosters:
 
     def _expected(self, team: str, game: Game) -> list[str]:
         """Return the players expected for the team's game, in order of name."""
-        last_games = {line.game.game_id for line in self.games.last_of_team(team, game.date, ROSTER_GAMES)}
+        first, end = self.games.known_dates(game.date)
+        before = [g for g in self.raw.schedule_of[team] if first <= g.date < game.date]
+        last_games = {g.game_id for g in before[-ROSTER_GAMES:] if g.date < end}
         candidates = {player for game_id in last_games for player in self.raw.played_in.get((game_id, team), [])}
         players = []
         for player in sorted(candidates):
@@ -73,6 +75,7 @@ class Rosters:
         for game, team in sides:
             for player in self.played(team, game):
                 before = by_player.get(player)
-                basis = "both" if before is not None and before.game_id == game.game_id else "played"
+                same = before is not None and (before.game_id, before.team) == (game.game_id, team)
+                basis = "both" if same else "played"
                 by_player[player] = RosterRow(player, game.game_id, team, game.opponent_of(team), basis)
         return [by_player[player] for player in sorted(by_player)]

@@ -51,7 +51,7 @@ class ZoneTables:
     def league(self, day: date) -> Mapping[str, Fraction]:
         """Return the league's percentage by zone over the league window's games with shots."""
         if day not in self._league:
-            window = self.games.league_window(day, list(self._totals))
+            window = self.games.league_window(day, [game_id for game_id in self._totals if self.games.is_complete(game_id)])
             self._league[day] = _percentages(self._totals[game_id] for game_id in window)
         return self._league[day]
 

@@ -43,5 +43,3 @@ def test_FM32_a_slate_at_a_neutral_site_has_no_home_half() -> None:
     slates = {date: type(slate)(slate.roster_rows, slate.games, neutral_games=slate.games) for date, slate in expected(rows).items()}
     assert audit(rows, slates).verdicts[FIRST].fate == "published"
     assert "home_share:home_away" in audit(rows, expected(rows)).verdicts[FIRST].reasons
-
-

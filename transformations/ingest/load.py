@@ -5,10 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from schemas.contracts import contract
+from schemas.errors import WarehouseError
 from transformations.ingest.delivery import Delivery, Rejection, SourceCount
+from transformations.ingest.moved_games import without_moved
 from warehouse.protocol import UNPARTITIONED, Publication, RecordWrite, Staged, Warehouse
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Progress = Callable[[str, int, int], None]
 
@@ -48,6 +54,12 @@ def _changed(warehouse: Warehouse, staged: Staged) -> tuple[dt.date, ...]:
     return tuple(key for key, part in staged.partitions.items() if present.get(key) != part)
 
 
+def _reconcile(staged: Staged, rows: pa.Table) -> None:
+    """Refuse to go on when not every row that arrived is staged."""
+    if staged.rows != rows.num_rows:
+        raise WarehouseError(f"rows for {staged.table} were lost on the way", [f"{staged.rows} of {rows.num_rows}"], "nothing was changed")
+
+
 def _quarantine(delivery: Delivery, run_id: str, at: dt.datetime) -> RecordWrite:
     rows = [
         {
@@ -71,8 +83,8 @@ def _completions(staged: Mapping[str, Staged], changed: Mapping[str, tuple[dt.da
             "phase": "phase2",
             "game_date": key,
             "job": table,
-            "status": "success",
-            "record_count": staged[table].partitions[key].rows,
+            "status": "success" if key in staged[table].partitions else "skipped",
+            "record_count": staged[table].partitions[key].rows if key in staged[table].partitions else 0,
             "run_id": run_id,
             "completed_at": at,
         }
@@ -86,7 +98,8 @@ def _completions(staged: Mapping[str, Staged], changed: Mapping[str, tuple[dt.da
 def load(warehouse: Warehouse, delivery: Delivery, run_id: str, at: dt.datetime, progress: Progress | None = None) -> IngestReport:
     """Publish the delivery and its quarantine; running it again changes nothing.
 
-    A delivered date replaces that date of its table; dates that were not delivered stay as they are.
+    A delivered date replaces that date of its table; dates that were not delivered stay as they are, but for the games that
+    were moved away from them.
 
     Raises:
         LeaseHeldError: another ingest is running.
@@ -96,17 +109,21 @@ def load(warehouse: Warehouse, delivery: Delivery, run_id: str, at: dt.datetime,
     low, high = dt.date(1900, 1, 1), dt.date(2999, 12, 31)
     with warehouse.lease("nba_raw", low, high, f"ingest {run_id}"):
         staged: dict[str, Staged] = {}
-        for done, (table, rows) in enumerate(delivery.tables.items()):
+        emptied: dict[str, tuple[dt.date, ...]] = {}
+        try:
+            for done, (table, rows) in enumerate(delivery.tables.items()):
+                if progress:
+                    progress(f"staging {table}", done, len(delivery.tables))
+                settled, emptied[table] = without_moved(warehouse, contract(table), rows)
+                staged[table] = warehouse.stage_rows(contract(table), settled, run_id)
+                _reconcile(staged[table], settled)
+            changed = {table: (*_changed(warehouse, item), *emptied[table]) for table, item in staged.items()}
+            publications = [Publication(staged[table], keys) for table, keys in changed.items() if keys]
             if progress:
-                progress(f"staging {table}", done, len(delivery.tables))
-            staged[table] = warehouse.stage_rows(contract(table), rows, run_id)
-        changed = {table: _changed(warehouse, item) for table, item in staged.items()}
-        publications = [Publication(staged[table], keys) for table, keys in changed.items() if keys]
-        if progress:
-            progress("publishing", len(delivery.tables), len(delivery.tables))
-        warehouse.publish(publications, [_quarantine(delivery, run_id, at), _completions(staged, changed, run_id, at)])
-        for table, item in staged.items():
-            if not changed[table]:
+                progress("publishing", len(delivery.tables), len(delivery.tables))
+            warehouse.publish(publications, [_quarantine(delivery, run_id, at), _completions(staged, changed, run_id, at)])
+        finally:
+            for item in staged.values():
                 warehouse.discard(item)
     tables = tuple(LoadedTable(t, item.rows, len(item.partitions), changed[t]) for t, item in staged.items())
     return IngestReport(run_id, tables, tuple(delivery.counts), tuple(delivery.rejections))

@@ -155,7 +155,8 @@ SELECT
 {#- Counts and shares over the features of a row. -#}
 {%- macro counted() -%}
 {%- set required = catalogue.where(required=True) -%}
-{%- set failures = literals(rules.failure_reasons) -%}
+{#- Every reason that is not structural is a failure. Three literals, not seven: DuckDB makes a join of a longer list. -#}
+{%- set structural = literals(rules.structural_reasons) -%}
 SELECT
     *,
     {%- for c in catalogue.categories %}
@@ -168,7 +169,7 @@ SELECT
     {{ count_of("s# = '" ~ source ~ "'", catalogue.features) }} AS {{ source }}_feature_count,
     {%- endfor %}
     {{ count_of('d#', required) }} AS required_default_count,
-    {{ count_of('d# AND y# IN (' ~ failures ~ ')', required) }} AS failure_default_count,
+    {{ count_of('d# AND y# NOT IN (' ~ structural ~ ')', required) }} AS failure_default_count,
     {{ count_of("t# = 'phase3'", catalogue.where(primary_type='phase4')) }} AS phase3_fallback_count,
     {{ count_of('NOT d#', catalogue.where(critical=True)) }} AS critical_feature_count,
     {{ count_of('NOT d#', catalogue.where(required=False)) }} AS optional_feature_count,
@@ -263,8 +264,14 @@ SELECT
   FROM judged
 {%- endmacro -%}
 
+{#- A derived value comes from where the recent mean came from that it is made of. -#}
 {%- macro upstream_table(f) -%}
+{%- set recent = catalogue.by_name['points_avg_last_5'] -%}
+{%- if v.entries[f.name].get('derived') -%}
+CASE WHEN t{{ f.index }} = '{{ f.primary_type }}' AND t{{ recent.index }} = '{{ recent.primary_type }}' THEN '"{{ f.index }}":"{{ recent.tables[0] }}"' WHEN t{{ f.index }} = '{{ f.primary_type }}' THEN '"{{ f.index }}":"{{ recent.fallback_table }}"' END
+{%- else -%}
 CASE t{{ f.index }} WHEN '{{ f.primary_type }}' THEN '"{{ f.index }}":"{{ f.tables[0] }}"' {%- if f.fallback_table %} WHEN '{{ 'fallback' if f.name == 'avg_points_vs_opponent' else 'phase3' }}' THEN '"{{ f.index }}":"{{ f.fallback_table }}"'{% endif %} END
+{%- endif -%}
 {%- endmacro -%}
 
 {#- When the row a value came from was written; NULL for a default. -#}

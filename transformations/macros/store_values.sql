@@ -95,7 +95,7 @@ opponent_history AS (
 {%- macro attendance_ctes() -%}
 boxed_games AS (
   SELECT *, ROW_NUMBER() OVER (PARTITION BY team_abbr ORDER BY game_date, game_id) AS number
-  FROM ({{ m.knowable_games('nba_analytics.team_offense_game_summary', 'team_abbr, game_date, game_id', 'has_player_boxes') }}) AS knowable
+  FROM ({{ m.knowable_games('nba_analytics.player_game_summary', 'DISTINCT team_abbr, game_date, game_id') }}) AS knowable
 ),
 boxed_latest AS (
   {{ m.latest_before('slate', 'boxed_games', 'team_abbr') }}

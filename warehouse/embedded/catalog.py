@@ -43,7 +43,7 @@ class Catalog:
         self._local = threading.local()
         with storage_errors("be opened"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with self._connected() as connection:
+            with self.connected() as connection:
                 version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version < SCHEMA_VERSION:
                 with self.write() as connection:
@@ -64,7 +64,7 @@ class Catalog:
         return os.access(self.root, os.W_OK) and (not self.path.exists() or os.access(self.path, os.W_OK))
 
     @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
+    def connected(self) -> Iterator[sqlite3.Connection]:
         """Yield this thread's connection; one that can only read is opened each time, for it may stand alone no longer."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
@@ -81,7 +81,7 @@ class Catalog:
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """Run one all-or-nothing transaction."""
-        with self._connected() as connection:
+        with self.connected() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -94,7 +94,7 @@ class Catalog:
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
         """Read several things as of one instant."""
-        with self._connected() as connection:
+        with self.connected() as connection:
             connection.execute("BEGIN")
             try:
                 yield connection

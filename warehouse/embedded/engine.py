@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
-import re
-import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from schemas.arrow_types import arrow_schema
-from schemas.contracts import TableContract, contract, load_contracts
+from schemas.contracts import TableContract, contract
 from schemas.errors import ReadBackError, WarehouseError
 from schemas.settings import Settings
-from warehouse.embedded import catalog as cat
-from warehouse.embedded import leases, records
-from warehouse.embedded.views import fingerprint_query, quoted, relation, typed_columns
-from warehouse.googlesql import prepare_connection, table_names, to_duckdb
+from warehouse.embedded import compaction, entries, housekeeping, leases, view_definitions
+from warehouse.embedded import records as record_tables
+from warehouse.embedded.catalog import Catalog
+from warehouse.embedded.session import Session
+from warehouse.embedded.storage import is_whole, storage_errors, sync
+from warehouse.embedded.views import copy_statement, quoted, repeated_keys_query, typed_columns
+from warehouse.googlesql import table_names, to_duckdb
 from warehouse.protocol import Params, Partition, Publication, Receipt, RecordWrite, Staged
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
-
-GARBAGE_GRACE_SECONDS = 3600.0
-ROW_GROUP_ROWS = 20_000
 
 
 class EmbeddedWarehouse:
@@ -38,88 +34,41 @@ class EmbeddedWarehouse:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.root = settings.warehouse_dir
-        self.catalog = cat.Catalog(self.root / "catalog.sqlite")
-        self._versions: dict[str, int] = {}
-        self._lock = threading.RLock()
-        self._connection: duckdb.DuckDBPyConnection | None = None
+        self.catalog = Catalog(settings.warehouse_dir / "catalog.sqlite")
+        self.session = Session(settings, self.catalog)
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
-    def _duckdb(self) -> duckdb.DuckDBPyConnection:
-        if self._connection is None:
-            import duckdb
-
-            config = {
-                "memory_limit": self.settings.memory_limit,
-                "threads": str(self.settings.threads),
-                "preserve_insertion_order": "false",
-            }
-            connection = duckdb.connect(":memory:", config=config)
-            connection.execute(f"SET temp_directory = {quoted(str(self.settings.home / 'tmp'))}")
-            prepare_connection(connection)
-            for dataset in sorted({spec.dataset for spec in load_contracts().values()}):
-                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {dataset}")
-            self._connection = connection
-        return self._connection
-
-    def _refresh(self, tables: Sequence[str]) -> None:
-        """Point the views of the tables at one snapshot of the catalogue."""
-        contracts = load_contracts()
-        known = [name for name in tables if name in contracts and contracts[name].built_by != "view"]
-        with self._lock, cat.storage_errors("be read"), self.catalog.snapshot() as snapshot:
-            for name, version in cat.versions(snapshot, known).items():
-                if self._versions.get(name) == version:
-                    continue
-                spec = contracts[name]
-                if spec.built_by == "record":
-                    self._register_records(snapshot, spec)
-                else:
-                    self._duckdb().execute(f"CREATE OR REPLACE VIEW {name} AS {relation(spec, cat.file_entries(snapshot, name))}")
-                self._versions[name] = version
-
-    def _register_records(self, snapshot: Any, spec: TableContract) -> None:
-        rows = records.read(snapshot, spec, arrow_schema(spec))
-        connection = self._duckdb()
-        connection.register("_record_rows", rows)
-        connection.execute(f"CREATE OR REPLACE TABLE {spec.name} AS SELECT * FROM _record_rows")
-        connection.unregister("_record_rows")
-
     def duckdb_cursor(self, tables: Sequence[str]) -> duckdb.DuckDBPyConnection:
         """Return a cursor of its own on which the named tables can be read as `dataset.table`, in DuckDB's SQL."""
-        with self._lock:
-            self._refresh(tables)
-            return self._duckdb().cursor()
-
-    def _run(self, cursor: duckdb.DuckDBPyConnection, sql: str, params: Params | None) -> duckdb.DuckDBPyConnection:
-        import duckdb
-
-        named = set(re.findall(r"\$(\w+)", sql))
-        used = {name: value for name, value in (params or {}).items() if name in named}
-        try:
-            return cursor.execute(sql, used)
-        except duckdb.OutOfMemoryException as error:
-            raise WarehouseError(
-                "the statement needs more memory than allowed",
-                [_first_line(error)],
-                "raise NBA_FEATURES_MEMORY_LIMIT or ask for a shorter range",
-            ) from None
-        except duckdb.IOException as error:
-            with cat.storage_errors("read or write its files"):
-                raise OSError(_first_line(error)) from None
-        except duckdb.Error as error:
-            raise WarehouseError("a statement failed", [_first_line(error)]) from error
+        return self.session.cursor(tables)
 
     def query(self, sql: str, params: Params | None = None, staged: Sequence[Staged] = ()) -> pa.Table:
         """Run one GoogleSQL query on a consistent snapshot; staged tables take the place of the published ones."""
-        replaced = {item.table: f"read_parquet({quoted(str(self._staged_path(item)))})" for item in staged}
-        cursor = self.duckdb_cursor([name for name in table_names(sql) if name not in replaced])
-        return self._run(cursor, to_duckdb(sql, tuple(sorted(replaced.items()))), params).to_arrow_table()
+        replaced = {item.table: self._scan(item) for item in staged}
+        names = [name for name in sorted(table_names(sql)) if name not in replaced]
+        with self.session.reading(names) as cursor:
+            return self.session.fetch(cursor, to_duckdb(sql, tuple(sorted(replaced.items()))), params)
 
     def partitions(self, table: str, start: dt.date | None = None, end: dt.date | None = None) -> dict[dt.date, Partition]:
         """Return the published partitions of a table, both ends included."""
-        with cat.storage_errors("be read"):
-            return cat.partition_rows(self.catalog.connection(), table, start, end)
+        with storage_errors("be read"), self.catalog.snapshot() as snapshot:
+            return entries.partition_rows(snapshot, table, start, end)
+
+    def readable(self, table: str, start: dt.date | None = None, end: dt.date | None = None) -> dict[dt.date, Partition]:
+        """Count and hash the rows that a reader finds, partition by partition, whatever is recorded of them."""
+        spec = contract(table)
+        where = "TRUE"
+        if spec.partition:
+            where = f"\"{spec.partition}\" BETWEEN DATE '{start or dt.date.min}' AND DATE '{end or dt.date.max}'"
+        with self.session.reading([table]) as cursor:
+            return self.session.fingerprints(cursor, spec, spec.name, where)
+
+    def damaged(self, table: str) -> tuple[dt.date, ...]:
+        """Return the published partitions whose rows cannot be read any more; while there are any, the table cannot be read."""
+        with storage_errors("be read"), self.catalog.snapshot() as snapshot:
+            files = entries.file_entries(self.catalog, snapshot, table)
+        return tuple(sorted(dt.date.fromisoformat(key) for entry in files if not is_whole(entry.path) for key in entry.live))
 
     def column_types(self, table: str) -> dict[str, str]:
         """Return the column names and GoogleSQL types of a table as they are in the warehouse."""
@@ -127,127 +76,142 @@ class EmbeddedWarehouse:
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
-    def _staged_path(self, staged: Staged) -> Path:
-        return self.root / "tables" / staged.table / f"{staged.token}.parquet"
+    def _path(self, staged: Staged) -> Path:
+        return self.catalog.resolve(housekeeping.stored_path(staged.table, staged.token))
 
-    def stage_query(self, spec: TableContract, sql: str, params: Params, run_id: str) -> Staged:
-        """Write the rows of a GoogleSQL query beside the table."""
-        cursor = self.duckdb_cursor(sorted(table_names(sql)))
-        return self._stage(cursor, spec, to_duckdb(sql), params, run_id)
+    def _scan(self, staged: Staged) -> str:
+        return f"read_parquet({quoted(str(self._path(staged)))})"
+
+    def stage_query(self, spec: TableContract, sql: str, params: Params, run_id: str, staged: Sequence[Staged] = ()) -> Staged:
+        """Write the rows of a GoogleSQL query beside the table; staged tables take the place of the published ones."""
+        replaced = {item.table: self._scan(item) for item in staged}
+        names = [name for name in sorted(table_names(sql)) if name not in replaced]
+        with self.session.reading(names) as cursor:
+            return self._stage(cursor, spec, to_duckdb(sql, tuple(sorted(replaced.items()))), params, run_id)
+
+    def define_views(self, views: Mapping[str, str]) -> None:
+        """Make these the views of the warehouse, GoogleSQL by name; nothing is written when they are so already."""
+        with storage_errors("be read"), self.catalog.snapshot() as snapshot:
+            known = view_definitions.load(snapshot)
+        if known != dict(views):
+            with storage_errors("define its views"), self.catalog.write() as connection:
+                view_definitions.save(connection, views)
 
     def stage_rows(self, spec: TableContract, rows: pa.Table, run_id: str) -> Staged:
-        """Write Arrow rows beside the table."""
-        cursor = self._duckdb().cursor()
+        """Write Arrow rows beside the table; raise `WarehouseError` unless they have just its columns."""
+        differing = set(rows.column_names) ^ set(spec.column_names)
+        if differing:
+            raise WarehouseError(f"the rows do not have the columns of {spec.name}", differing)
+        cursor = self.session.plain_cursor()
         cursor.register("_staged_rows", rows)
-        names = ", ".join(f'"{name}"' for name in spec.column_names)
-        return self._stage(cursor, spec, f"SELECT {names} FROM _staged_rows", None, run_id)
+        return self._stage(cursor, spec, "SELECT * FROM _staged_rows", None, run_id)
 
     def _stage(self, cursor: duckdb.DuckDBPyConnection, spec: TableContract, sql: str, params: Params | None, run_id: str) -> Staged:
-        started = time.perf_counter()
-        token = f"{run_id}-{uuid.uuid4().hex[:12]}"
-        scratch = f'"stage_{token}"'
+        began = time.perf_counter()
+        staged = Staged(spec.name, f"{run_id}-{uuid.uuid4().hex[:12]}", run_id, {})
+        scratch, path = f'"stage_{staged.token}"', self._path(staged)
         try:
-            self._run(cursor, f"CREATE TEMP TABLE {scratch} AS SELECT {typed_columns(spec)} FROM ({sql}) AS made", params)
-            partitions = self._fingerprints(cursor, spec, scratch)
-            staged = Staged(spec.name, token, run_id, partitions, time.perf_counter() - started)
-            path = self._staged_path(staged)
-            with cat.storage_errors("write its files"):
+            self.session.run(cursor, f"CREATE TEMP TABLE {scratch} AS SELECT {typed_columns(spec)} FROM ({sql}) AS made", params)
+            partitions = self.session.fingerprints(cursor, spec, scratch)
+            repeated = frozenset(self.session.fetch(cursor, repeated_keys_query(spec, scratch)).column("key").to_pylist())
+            with storage_errors("write its files"):
                 path.parent.mkdir(parents=True, exist_ok=True)
-            order = ", ".join(f'"{name}"' for name in dict.fromkeys([*filter(None, [spec.partition]), *spec.keys]))
-            options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS}"
-            self._run(cursor, f"COPY (SELECT * FROM {scratch} ORDER BY {order}) TO {quoted(str(path))} ({options})", None)
-            return staged
-        finally:
-            self._run(cursor, f"DROP TABLE IF EXISTS {scratch}", None)
+            self.session.run(cursor, copy_statement(spec, f"SELECT * FROM {scratch}", path))
+            self.session.run(cursor, f"DROP TABLE {scratch}")
+        except BaseException:
+            housekeeping.remove(path)
+            raise
+        return Staged(spec.name, staged.token, run_id, partitions, time.perf_counter() - began, repeated)
 
-    def _fingerprints(
-        self, cursor: duckdb.DuckDBPyConnection, spec: TableContract, source: str, where: str = "TRUE"
-    ) -> dict[dt.date, Partition]:
-        rows = self._run(cursor, fingerprint_query(spec, source, where), None).fetchall()
-        if any(key is None for key, _, _ in rows):
-            raise WarehouseError(f"rows for {spec.name} have no {spec.partition}")
-        return {key: Partition(key, count, fingerprint) for key, count, fingerprint in rows}
-
-    def publish(self, publications: Sequence[Publication], record_writes: Sequence[RecordWrite] = ()) -> list[Receipt]:
+    def publish(self, publications: Sequence[Publication], records: Sequence[RecordWrite] = ()) -> list[Receipt]:
         """Replace all partitions and write all records in one step, then read back rows and fingerprints."""
-        with cat.storage_errors("publish"):
+        for item in publications:
+            repeated = item.staged.repeated.intersection(item.keys)
+            if repeated and item.into is None:
+                raise WarehouseError(f"rows of {item.target} repeat a key on these partitions", repeated, "nothing was changed")
+        changed = [table for item in publications for table in (item.target, *item.drop_from)]
+        with storage_errors("publish"):
             for item in publications:
-                if item.staged.rows:
-                    _sync(self._staged_path(item.staged))
+                sync(self._path(item.staged))
             with self.catalog.write() as connection:
                 for item in publications:
-                    staged = dict(item.staged.partitions)
-                    path = str(self._staged_path(item.staged))
-                    file_id = cat.add_file(connection, item.target, path, contract(item.staged.table).column_names, staged)
-                    cat.replace_partitions(connection, item.target, file_id, item.keys, staged)
+                    keys = [key.isoformat() for key in item.staged.partitions]
+                    path = housekeeping.stored_path(item.staged.table, item.staged.token)
+                    file_id = entries.add_file(connection, item.target, path, contract(item.staged.table).column_names, keys)
+                    entries.replace_partitions(connection, item.target, file_id, item.keys, item.staged.partitions)
                     for other in item.drop_from:
-                        cat.replace_partitions(connection, other, file_id, item.keys, {})
-                for request in record_writes:
-                    records.write(connection, request)
-                cat.bump(
-                    connection,
-                    [i.target for i in publications] + [o for i in publications for o in i.drop_from] + [r.table for r in record_writes],
-                )
+                        entries.replace_partitions(connection, other, file_id, item.keys, {})
+                for request in records:
+                    record_tables.write(connection, request)
+                entries.retire(connection)
+                entries.bump(connection, [*changed, *(request.table for request in records)])
         receipts = [self._read_back(item) for item in publications]
-        self.collect_garbage()
+        # The rows are published and read back: tidying up that fails is tried again after the next publication.
+        with suppress(WarehouseError):
+            for table in sorted(set(changed)):
+                compaction.compact(self.session, contract(table))
+            self.collect_garbage()
         return receipts
 
     def _read_back(self, item: Publication) -> Receipt:
-        spec = contract(item.target)
-        expected = {key: part for key, part in item.staged.partitions.items() if key in set(item.keys)}
-        cursor = self.duckdb_cursor([item.target])
+        spec, keys = contract(item.target), set(item.keys)
+        expected = {key: part for key, part in item.staged.partitions.items() if key in keys}
         where = "TRUE"
-        if spec.partition and item.keys:
-            where = f"\"{spec.partition}\" BETWEEN DATE '{min(item.keys)}' AND DATE '{max(item.keys)}'"
-        found = {key: part for key, part in self._fingerprints(cursor, spec, spec.name, where).items() if key in set(item.keys)}
+        if spec.partition and keys:
+            where = f"\"{spec.partition}\" BETWEEN DATE '{min(keys)}' AND DATE '{max(keys)}'"
+        with self.session.reading([item.target]) as cursor:
+            read = self.session.fingerprints(cursor, spec, spec.name, where)
+        found = {key: part for key, part in read.items() if key in keys}
         if found != expected:
             wrong = [key for key in set(found) | set(expected) if found.get(key) != expected.get(key)]
-            raise ReadBackError(f"{item.target} does not read back as written", wrong, "run: nba-features doctor")
+            raise ReadBackError(f"{item.target} does not read back as written", wrong, "publish these partitions again")
         return Receipt(item.target, found)
 
     def discard(self, staged: Staged) -> None:
         """Remove staged rows; harmless when they are published or gone."""
-        path = self._staged_path(staged)
-        with self.catalog.snapshot() as snapshot:
-            published = snapshot.execute("SELECT 1 FROM files WHERE path = ?", (str(path),)).fetchone()
-        if not published:
-            path.unlink(missing_ok=True)
-
-    def collect_garbage(self, grace_seconds: float = GARBAGE_GRACE_SECONDS) -> list[str]:
-        """Delete files that hold nothing alive and are older than any reader; return their paths."""
-        removed = []
-        with self.catalog.write() as connection:
-            for file_id, path in cat.unreferenced_files(connection, grace_seconds):
-                connection.execute("DELETE FROM file_keys WHERE file_id = ?", (file_id,))
-                connection.execute("DELETE FROM files WHERE file_id = ?", (file_id,))
-                removed.append(path)
-        for path in removed:
-            Path(path).unlink(missing_ok=True)
-        return removed
+        with storage_errors("remove staged rows"):
+            with self.catalog.snapshot() as snapshot:
+                known = housekeeping.is_known(snapshot, housekeeping.stored_path(staged.table, staged.token))
+            if not known:
+                self._path(staged).unlink(missing_ok=True)
 
     def record(self, writes: Sequence[RecordWrite]) -> None:
         """Write rows of record tables in one step."""
-        with cat.storage_errors("record"), self.catalog.write() as connection:
+        with storage_errors("record"), self.catalog.write() as connection:
             for request in writes:
-                records.write(connection, request)
-            cat.bump(connection, [request.table for request in writes])
+                record_tables.write(connection, request)
+            entries.bump(connection, [request.table for request in writes])
 
-    @contextmanager
-    def _lease(self, table: str, start: dt.date, end: dt.date, holder: str) -> Iterator[None]:
-        with leases.hold(self.catalog, table, start, end, holder):
-            yield
+    # -- housekeeping -------------------------------------------------------------------------------------------------
+
+    def compact(self, table: str, above: int = compaction.MOST_FILES) -> int:
+        """Merge the small files of a table when it has more than that many; return how many files were merged."""
+        return compaction.compact(self.session, contract(table), above)
+
+    def collect_garbage(self, grace_seconds: float = housekeeping.GRACE_SECONDS) -> list[Path]:
+        """Delete files that have held nothing alive for longer than any reader lasts; return their paths."""
+        return housekeeping.collect_garbage(self.catalog, grace_seconds)
+
+    def orphans(self, grace_seconds: float = housekeeping.GRACE_SECONDS) -> list[Path]:
+        """Return files that a dead process left behind: staged rows no catalogue entry names, and spilled memory."""
+        return housekeeping.orphans(self.catalog, self.settings.home, grace_seconds)
+
+    def remove_orphans(self, grace_seconds: float = housekeeping.GRACE_SECONDS, runs: Collection[str] = ()) -> list[Path]:
+        """Delete the orphans, and whatever their age those staged by these runs, which have ended; return them."""
+        return housekeeping.remove_orphans(self.catalog, self.settings.home, grace_seconds, runs)
+
+    # -- other --------------------------------------------------------------------------------------------------------
 
     def lease(self, table: str, start: dt.date, end: dt.date, holder: str) -> AbstractContextManager[None]:
         """Hold the right to write the range; raises `LeaseHeldError` with the other holder's name."""
-        return self._lease(table, start, end, holder)
+        return leases.hold(self.catalog, table, start, end, holder)
 
     @contextmanager
     def audited(self, staged: Staged) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
         """Give staged rows as a relation on a DuckDB connection for the gate to read."""
-        cursor = self._duckdb().cursor()
+        cursor = self.session.plain_cursor()
         name = f'"audit_{staged.token}"'
-        source = f"read_parquet({quoted(str(self._staged_path(staged)))})"
-        self._run(cursor, f"CREATE TEMP VIEW {name} AS SELECT * FROM {source}", None)
+        self.session.run(cursor, f"CREATE TEMP VIEW {name} AS SELECT * FROM {self._scan(staged)}")
         try:
             yield cursor, name
         finally:
@@ -263,22 +227,5 @@ class EmbeddedWarehouse:
 
     def close(self) -> None:
         """Release connections."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-            self._versions.clear()
-            self.catalog.close()
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-
-
-def _sync(path: Path) -> None:
-    """Make the file durable before the catalogue names it."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        self.session.close()
+        self.catalog.close()

@@ -15,12 +15,12 @@ from schemas.arrow_types import arrow_schema
 from schemas.contracts import TableContract, load_contracts
 from schemas.errors import UsageError, WarehouseError
 from schemas.settings import Settings
-from warehouse.embedded import entries, records
+from warehouse.embedded import entries, records, view_definitions
 from warehouse.embedded.catalog import Catalog
 from warehouse.embedded.leases import this_process
 from warehouse.embedded.storage import first_line, of_duckdb, storage_errors
 from warehouse.embedded.views import fingerprint_query, quoted, relation
-from warehouse.googlesql import prepare_connection
+from warehouse.googlesql import prepare_connection, to_duckdb
 from warehouse.protocol import Params, Partition
 
 if TYPE_CHECKING:
@@ -66,12 +66,17 @@ class Session:
     def _refresh(self, tables: Sequence[str]) -> None:
         """Point the views of the tables at one snapshot of the catalogue."""
         contracts = load_contracts()
-        known = [name for name in tables if name in contracts and contracts[name].built_by != "view"]
+        known = [name for name in tables if name in contracts]
         with storage_errors("be read"), self.catalog.snapshot() as snapshot:
-            for name, version in entries.versions(snapshot, known).items():
-                if self._versions.get(name) != version:
+            views = view_definitions.load(snapshot) if any(contracts[name].built_by == "view" for name in known) else {}
+            for name, version in entries.versions(snapshot, view_definitions.reads(views, known)).items():
+                if self._versions.get(name) == version:
+                    continue
+                if name in views:
+                    self.run(self._duckdb(), f"CREATE OR REPLACE VIEW {name} AS {to_duckdb(views[name])}")
+                else:
                     self._register(snapshot, contracts[name])
-                    self._versions[name] = version
+                self._versions[name] = version
 
     def _register(self, snapshot: sqlite3.Connection, spec: TableContract) -> None:
         connection = self._duckdb()

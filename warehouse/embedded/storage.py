@@ -18,6 +18,7 @@ WRITE_HINT = "nothing was changed; free space, grant write rights or set NBA_FEA
 DAMAGE_HINT = "restore it from a copy, or set NBA_FEATURES_HOME to a new folder and ingest again"
 MEMORY_HINT = "raise NBA_FEATURES_MEMORY_LIMIT or ask for a shorter range"
 UNWRITABLE = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")
+NO_ROOM_OR_RIGHTS = ("permission denied", "read-only", "no space", "too large", "could not write", "quota")
 UNREADABLE_FILE = ("no files found that match", "magic bytes", "parquet", "too small to be")
 
 
@@ -30,7 +31,9 @@ def first_line(error: BaseException) -> str:
 def _of_sqlite(action: str, error: sqlite3.DatabaseError) -> WarehouseError:
     name = getattr(error, "sqlite_errorname", "") or ""
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return WarehouseError(f"the warehouse cannot {action}", ["another process is writing its catalogue"], "nothing was changed; try again")
+        return WarehouseError(
+            f"the warehouse cannot {action}", ["another process is writing its catalogue"], "nothing was changed; try again"
+        )
     if name.startswith(UNWRITABLE):
         return StorageUnavailableError(f"the warehouse cannot {action}", [first_line(error)], WRITE_HINT)
     return WarehouseError("the catalogue of the warehouse is damaged", [first_line(error)], DAMAGE_HINT)
@@ -54,8 +57,9 @@ def of_duckdb(error: duckdb.Error) -> WarehouseError:
     line = first_line(error)
     if isinstance(error, duckdb.OutOfMemoryException):
         return WarehouseError("the statement needs more memory than allowed", [line], MEMORY_HINT)
+    text = line.lower()
     is_file = isinstance(error, duckdb.IOException | duckdb.InvalidInputException | duckdb.SerializationException)
-    if is_file and any(sign in line.lower() for sign in UNREADABLE_FILE) and "write" not in line.lower():
+    if is_file and not any(sign in text for sign in NO_ROOM_OR_RIGHTS) and any(sign in text for sign in UNREADABLE_FILE):
         return WarehouseError("a data file of the warehouse is missing or damaged", [line], DAMAGE_HINT)
     if isinstance(error, duckdb.IOException):
         return StorageUnavailableError("the warehouse cannot read or write its files", [line], WRITE_HINT)
@@ -70,3 +74,17 @@ def sync(path: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+PARQUET_MARK = b"PAR1"
+
+
+def is_whole(path: Path) -> bool:
+    """Tell whether a data file is there with both its marks: one that is gone or cut off is not."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(PARQUET_MARK))
+            file.seek(-len(PARQUET_MARK), os.SEEK_END)
+            return head == file.read() == PARQUET_MARK
+    except OSError:
+        return False

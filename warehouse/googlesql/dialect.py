@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import sqlglot
 from sqlglot import exp, parser
 from sqlglot.dialects.bigquery import BigQuery
@@ -9,6 +11,8 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.parsers.bigquery import BigQueryParser
 
 from schemas.errors import DefinitionError
+
+E = TypeVar("E", bound=exp.Expr)
 
 
 class GoogleSQL(BigQuery):
@@ -30,6 +34,12 @@ class GoogleSQL(BigQuery):
         def _parse_unnest(self, with_alias: bool = True) -> exp.Unnest | None:
             # BigQuery's own method infers types for each array, which costs seconds on a long statement.
             return parser.Parser._parse_unnest(self, with_alias=with_alias)
+
+        def _implicit_unnests_to_explicit(self, this: E) -> E:
+            # BigQuery's own method copies every source of every query, subqueries with all they hold; only a dotted name that
+            # is joined without ON can be an array.
+            joined = [join for join in this.args.get("joins") or [] if not join.args.get("on") and isinstance(join.this, exp.Table)]
+            return super()._implicit_unnests_to_explicit(this) if any(join.this.args.get("db") for join in joined) else this
 
 
 def line_of(node: exp.Expr) -> int | None:

@@ -22,19 +22,16 @@ CREATE OR REPLACE MACRO bq_pow(a, b) AS
   CASE WHEN CAST(a AS DOUBLE) = 0 AND CAST(b AS DOUBLE) < 0 THEN error('floating point error in POW')
        ELSE pow(CAST(a AS DOUBLE), CAST(b AS DOUBLE)) END;
 
--- ROUND to p = 10^digits, halves away from zero, judged on the exact binary value: 2.675 is below the half, so 2.67.
--- x * p alone rounds to the half; the exact remainder of that product decides, from both factors split into halves of
--- 26 bits. Beyond 2^52 the neighbours of x are further apart than the digits asked for.
-CREATE OR REPLACE MACRO bq_high(x) AS x * 134217729e0 - (x * 134217729e0 - x);
-CREATE OR REPLACE MACRO bq_product_remainder(x, p) AS
-  ((bq_high(x) * bq_high(p) - x * p) + bq_high(x) * (p - bq_high(p)) + (x - bq_high(x)) * bq_high(p)) + (x - bq_high(x)) * (p - bq_high(p));
-CREATE OR REPLACE MACRO bq_round_scaled(x, p) AS CASE
-  WHEN x * p - trunc(x * p) IS DISTINCT FROM 0.5e0 * sign(x)
-    THEN CASE WHEN abs(x * p) < 4503599627370496e0 THEN round(x * p) / p ELSE x END
-  WHEN bq_product_remainder(x, p) * sign(x) < 0 THEN trunc(x * p) / p
+-- ROUND to p = 10^n, halves away from zero, judged on the exact binary value: 2.675 is below the half, so 2.67.
+-- x * p alone rounds to the half; then the digits of x itself decide, written out in full: a tie of 15 digits ends before the
+-- 120th. The text is made for ties alone. Beyond 2^52 the neighbours of x are further apart than the digits asked for.
+CREATE OR REPLACE MACRO bq_below_half(x, n) AS substr(split_part(printf('%.120f', abs(x)), '.', 2), CAST(n + 1 AS BIGINT), 1) < '5';
+CREATE OR REPLACE MACRO bq_round_scaled(x, p, n) AS CASE
+  WHEN abs(x * p) >= 4503599627370496e0 THEN x
+  WHEN abs(x * p - trunc(x * p)) = 0.5e0 AND bq_below_half(x, n) THEN trunc(x * p) / p
   ELSE round(x * p) / p END;
 CREATE OR REPLACE MACRO bq_round(x, n) AS
-  CASE WHEN n >= 0 THEN bq_round_scaled(CAST(x AS DOUBLE), pow(10e0, n)) ELSE round(x / pow(10e0, -n)) * pow(10e0, -n) END;
+  CASE WHEN n >= 0 THEN bq_round_scaled(CAST(x AS DOUBLE), pow(10e0, n), n) ELSE round(x / pow(10e0, -n)) * pow(10e0, -n) END;
 -- The same for long arguments, which are written out once only.
 CREATE OR REPLACE MACRO bq_round_once(x, n) AS list_transform([CAST(x AS DOUBLE)], lambda v: bq_round(v, n))[1];
 

@@ -1,0 +1,1 @@
+"""What the store costs: each benchmark runs several times in fresh processes, and the page shows medians."""

@@ -1,0 +1,77 @@
+"""The benchmarks by name: what is run, on what home, against which target and which limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One benchmark. `home` is the state it starts from: empty, loaded or built; `limit` the step it is held against."""
+
+    name: str
+    step: str
+    title: str
+    what: str
+    home: str
+    max_wall: float | None = None
+    max_rss_mb: float | None = None
+    limit: str | None = None
+    limit_what: str = ""
+    needs_real_data: bool = False
+
+    def target(self) -> str:
+        """Return the target in words."""
+        parts = [f"{self.max_wall:g} s"] if self.max_wall is not None else []
+        if self.max_rss_mb is not None:
+            parts.append(f"{self.max_rss_mb / 1000:g} GB")
+        return "at most " + " and ".join(parts) if parts else ""
+
+
+SUBJECTS = (
+    Subject(
+        "ingest",
+        "ingest",
+        "Ingest of all seasons",
+        "Every source file read, every row checked, nba_raw and its quarantine published in an empty home.",
+        "empty",
+        max_wall=60,
+        limit="ingest_limit",
+        limit_what="reading the same files and writing them again as they are",
+    ),
+    Subject(
+        "build",
+        "build",
+        "All derived tables, without the gate",
+        "Phase 3, Phase 4, the store and its detail tables made season by season from nba_raw and published.",
+        "loaded",
+        max_wall=60,
+        max_rss_mb=3000,
+        limit="build_limit",
+        limit_what="one plain statement per table and season that reads the built rows and writes the same columns, sorted alike",
+    ),
+    Subject(
+        "build-gated",
+        "build_gated",
+        "All derived tables, through the gate",
+        "The same with the suites of all tables, the gate of the store, events, ledger and completions.",
+        "loaded",
+        max_wall=60,
+        max_rss_mb=3000,
+        limit="build_limit",
+        limit_what="the same plain statements",
+    ),
+    Subject(
+        "one-date",
+        "one_date",
+        "One date, warm",
+        "One upcoming date from raw rows through the gate to the published store, imports and translation of the SQL excluded.",
+        "built",
+        max_wall=2,
+    ),
+)
+
+
+def by_name(name: str) -> Subject:
+    """Return the benchmark of that name; raise `KeyError` else."""
+    return {subject.name: subject for subject in SUBJECTS}[name]

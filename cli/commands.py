@@ -1,0 +1,71 @@
+"""How a command ends: an error is one line on standard error and an exit status, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from cli.output import say_json
+from schemas.errors import ExitStatus, FeatureStoreError
+
+TRACEBACK = "NBA_FEATURES_TRACEBACK"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _usage(error: click.ClickException) -> FeatureStoreError:
+    """Return an error of the option parser as one of ours."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "nba-features"
+    found = FeatureStoreError(_one_line(error.format_message()), (), f"see: {path} --help")
+    found.code, found.exit_status = "usage", ExitStatus(error.exit_code)
+    return found
+
+
+def _unforeseen(error: Exception) -> FeatureStoreError:
+    """Return a fault of the program as one line; where it happened is shown when it is asked for."""
+    found = FeatureStoreError(_one_line(f"{type(error).__name__}: {error}"), (), f"set {TRACEBACK}=1 and run again to see where")
+    found.code = "internal_error"
+    return found
+
+
+class Commands(click.Group):
+    """A group whose commands print errors as one line and exit with their status."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command line and leave with its exit status."""
+        words = list(sys.argv[1:] if args is None else args) or ["--help"]
+        try:
+            status = super().main(words, prog_name, complete_var, standalone_mode=False, **extra)
+        except click.Abort:
+            click.echo("interrupted: nothing half-done is visible", err=True)
+            sys.exit(int(ExitStatus.ERROR))
+        except click.ClickException as error:
+            _leave(_usage(error), words)
+        except FeatureStoreError as error:
+            _leave(error, words)
+        except Exception as error:
+            if os.environ.get(TRACEBACK):
+                raise
+            _leave(_unforeseen(error), words)
+        sys.exit(status if isinstance(status, int) else int(ExitStatus.DONE))
+
+
+def _leave(error: FeatureStoreError, words: Sequence[str]) -> NoReturn:
+    if "--json" in words:
+        say_json(error.as_dict())
+    click.echo(f"{error.code}: {_one_line(error.line())}", err=True)
+    sys.exit(int(error.exit_status))

@@ -1,0 +1,194 @@
+"""Packed rows in a SQLite file: a table per view, write-ahead log, one transaction per write."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from feast.repo_config import FeastConfigBaseModel
+
+from schemas.errors import StorageUnavailableError, UsageError
+from serving.clean_errors import clean_errors
+from serving.home import settings_of
+from serving.packed.layout import instant_of, microseconds
+from serving.packed.store import PackedStore, Write
+from serving.storage import writable_folder
+
+if TYPE_CHECKING:
+    from feast import Entity, FeatureView, RepoConfig
+
+VARIABLES = 10_000
+"""Keys of one SELECT; SQLite takes 32,766 at most."""
+WAIT_SECONDS = 30.0
+"""How long a writer waits for another one."""
+
+KEEP = """
+INSERT INTO {table} (entity_key, event_us, created_us, packed) VALUES (?, ?, ?, ?)
+ON CONFLICT (entity_key) DO UPDATE SET event_us = excluded.event_us, created_us = excluded.created_us, packed = excluded.packed
+WHERE (excluded.event_us, excluded.created_us) >= (event_us, created_us)
+"""
+CREATE = """
+CREATE TABLE IF NOT EXISTS {table} (entity_key BLOB PRIMARY KEY, event_us INTEGER NOT NULL, created_us INTEGER NOT NULL,
+ packed BLOB NOT NULL) WITHOUT ROWID
+"""
+
+
+class PackedSqliteOnlineStoreConfig(FeastConfigBaseModel):
+    """Configuration: `path` is relative to the home of the data; `retention_days` None keeps every game."""
+
+    type: Literal["serving.packed.sqlite_store.PackedSqliteOnlineStore"] = "serving.packed.sqlite_store.PackedSqliteOnlineStore"
+    path: str = "feast/packed.db"
+    retention_days: int | None = None
+
+
+def _table(project: str, view: str) -> str:
+    return '"' + f"{project}_{view}".replace('"', '""') + '"'
+
+
+def _unapplied(error: sqlite3.OperationalError) -> bool:
+    return "no such table" in str(error)
+
+
+class PackedSqliteOnlineStore(PackedStore):
+    """Readers never wait for the writer and see a write whole or not at all, also across views and processes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._local = threading.local()
+
+    @staticmethod
+    def path(config: RepoConfig) -> Path:
+        """Return the database file, its folder made."""
+        with clean_errors():
+            path = settings_of(config).home / config.online_store.path
+            writable_folder(path.parent)
+        return path
+
+    def _connection(self, config: RepoConfig) -> sqlite3.Connection:
+        """Return this thread's connection; a forked process opens its own."""
+        mark = (os.getpid(), str(config.online_store.path), str(getattr(config.offline_store, "home", "")))
+        known = getattr(self._local, "known", None)
+        if known is None or known[0] != mark:
+            path = self.path(config)
+            try:
+                connection = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
+                connection.execute("PRAGMA journal_mode = WAL")
+                # A commit is on disk before the watermark moves.
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA mmap_size = 268435456")
+            except sqlite3.Error as error:
+                with clean_errors():
+                    raise StorageUnavailableError("the online store cannot be opened", [path, error]) from None
+            known = self._local.known = (mark, connection)
+        found: sqlite3.Connection = known[1]
+        return found
+
+    def _fetch(self, config: RepoConfig, asked: Sequence[tuple[str, Sequence[bytes]]]) -> list[list[bytes | None]]:
+        connection = self._connection(config)
+        shared: dict[int, list[int]] = {}
+        for at, (_, keys) in enumerate(asked):
+            shared.setdefault(id(keys), []).append(at)
+        found: list[list[bytes | None]] = [[] for _ in asked]
+        # One transaction: every view as of the same commit.
+        connection.execute("BEGIN")
+        try:
+            for places in shared.values():
+                views, keys = [asked[at][0] for at in places], asked[places[0]][1]
+                for start in range(0, len(keys), VARIABLES):
+                    part = keys[start : start + VARIABLES]
+                    for at, rows in zip(places, self._columns(connection, config.project, views, part), strict=True):
+                        found[at].extend(rows)
+        except sqlite3.OperationalError as error:
+            if not _unapplied(error):
+                raise
+            with clean_errors():
+                raise UsageError("a feature view has no table in the online store", views, "run: feast apply") from None
+        finally:
+            connection.execute("COMMIT")
+        return found
+
+    @staticmethod
+    def _columns(
+        connection: sqlite3.Connection, project: str, views: Sequence[str], keys: Sequence[bytes]
+    ) -> Iterable[Sequence[bytes | None]]:
+        """Return the packed rows of the keys, view by view: all views in one statement that walks the keys once."""
+        if not keys:
+            return [[] for _ in views]
+        columns = ", ".join(f"v{at}.packed" for at in range(len(views)))
+        joins = " ".join(f"LEFT JOIN {_table(project, view)} v{at} ON v{at}.entity_key = k.column1" for at, view in enumerate(views))
+        values = ",".join(["(?)"] * len(keys))
+        rows = connection.execute(f"SELECT k.column1, {columns} FROM (VALUES {values}) k {joins}", keys).fetchall()
+        told, *found = zip(*rows, strict=True)
+        if list(told) != list(keys):
+            at_key = dict(zip(told, zip(*found, strict=True), strict=True))
+            found = list(zip(*(at_key[key] for key in keys), strict=True))
+        return found
+
+    def _keep(self, config: RepoConfig, view: str, write: Write) -> None:
+        # In the order of the tree, so that pages are filled one after the other; rows of one key keep their order.
+        order = sorted(range(len(write.keys)), key=write.keys.__getitem__)
+        rows = ((write.keys[i], write.events[i], write.created[i], write.rows[i]) for i in order)
+        self._transaction(config, view, KEEP, rows)
+
+    def _transaction(self, config: RepoConfig, view: str, statement: str, rows: Any) -> int:
+        connection = self._connection(config)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                done = connection.executemany(statement.format(table=_table(config.project, view)), rows).rowcount
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+        except sqlite3.OperationalError as error:
+            with clean_errors():
+                if _unapplied(error):
+                    raise UsageError("a feature view has no table in the online store", [view], "run: feast apply") from None
+                hint = "nothing of this write is visible; run the same command again"
+                raise StorageUnavailableError("the online store cannot be written", [error], hint) from None
+        return done
+
+    def prune(self, config: RepoConfig, view: FeatureView, before: dt.datetime) -> int:
+        """Remove the rows of a view with an event time before the instant; return how many."""
+        return self._transaction(config, view.name, "DELETE FROM {table} WHERE event_us < ?", [(microseconds(before),)])
+
+    def count(self, config: RepoConfig, view: FeatureView) -> int:
+        """Return the number of rows of a view."""
+        (rows,) = self._connection(config).execute(f"SELECT COUNT(*) FROM {_table(config.project, view.name)}").fetchone()
+        return int(rows)
+
+    def newest_event(self, config: RepoConfig, view: FeatureView) -> dt.datetime | None:
+        """Return the newest event time of a view."""
+        (newest,) = self._connection(config).execute(f"SELECT MAX(event_us) FROM {_table(config.project, view.name)}").fetchone()
+        return None if newest is None else instant_of(newest)
+
+    def update(
+        self,
+        config: RepoConfig,
+        tables_to_delete: Sequence[FeatureView],
+        tables_to_keep: Sequence[FeatureView],
+        entities_to_delete: Sequence[Entity],
+        entities_to_keep: Sequence[Entity],
+        partial: bool,
+    ) -> None:
+        """Make the tables of new views and drop those of deleted ones."""
+        connection = self._connection(config)
+        for view in tables_to_keep:
+            connection.execute(CREATE.format(table=_table(config.project, view.name)))
+        for view in tables_to_delete:
+            connection.execute(f"DROP TABLE IF EXISTS {_table(config.project, view.name)}")
+
+    def teardown(self, config: RepoConfig, tables: Sequence[FeatureView], entities: Sequence[Entity]) -> None:
+        """Remove the database file."""
+        path = self.path(config)
+        known = getattr(self._local, "known", None)
+        if known is not None:
+            known[1].close()
+            self._local.known = None
+        for name in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+            name.unlink(missing_ok=True)

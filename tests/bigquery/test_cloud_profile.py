@@ -1,0 +1,124 @@
+"""The gcp profile around the engine: rights, Feast's configuration, schemas on tables that hold rows, tables of others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from schemas.contracts import contract
+from schemas.errors import DefinitionError, UsageError, WarehouseError
+from schemas.settings import Settings
+from serving.gcp_profile import configuration
+from tests.bigquery.conftest import PROJECT, QUICK, settings_for
+from tests.bigquery.stand_in import StandIn, serve
+from tests.warehouse.made_up_rows import BOXES, DAYS, PLAYERS, publish, rows_of, stage
+from transformations.views import view_statements
+from warehouse.bigquery import BigQueryWarehouse, schema
+from warehouse.bigquery.rights import DUTIES, READ, WRITE, check
+from warehouse.protocol import Publication
+
+FEAST = {"NBA_FEATURES_REGISTRY_BUCKET": "a-bucket", "NBA_FEATURES_REDIS": "localhost:6379,password=not-a-real-one"}
+
+
+@pytest.mark.parametrize("duty", list(DUTIES))
+def test_a_duty_has_its_rights_and_says_which_are_too_many(warehouse: BigQueryWarehouse, duty: str) -> None:
+    rights = check(warehouse, duty)
+    assert not [right for right in rights if right.is_missing]
+    writes = {right.on.split(".")[1] for right in rights if right.permission == WRITE and right.needed}
+    assert writes == ({*DUTIES[duty], "nba_orchestration"} if duty != "reader" else set())
+    assert {right.on.split(".")[1] for right in rights if right.is_excess} == {
+        name for name in ("nba_raw", "nba_analytics", "nba_precompute", "nba_predictions", "nba_orchestration") if name not in writes
+    }
+
+
+def test_missing_rights_are_named_one_by_one(warehouse: BigQueryWarehouse, server: StandIn) -> None:
+    server.store.denied = {("nba_predictions", WRITE), ("nba_raw", READ), ("nba_staging", "bigquery.tables.create")}
+    missing = {(right.on.split(".")[1], right.permission, right.role) for right in check(warehouse, "predictions") if right.is_missing}
+    assert missing == {
+        ("nba_predictions", WRITE, "roles/bigquery.dataEditor"),
+        ("nba_raw", READ, "roles/bigquery.dataViewer"),
+        ("nba_staging", "bigquery.tables.create", "roles/bigquery.dataEditor"),
+    }
+
+
+def test_the_command_prints_and_fails_when_something_is_missing(
+    warehouse: BigQueryWarehouse, server: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from cli.main import main
+
+    monkeypatch.setenv("NBA_FEATURES_PROFILE", "gcp")
+    monkeypatch.setenv("NBA_FEATURES_GCP_PROJECT", PROJECT)
+    monkeypatch.setenv("NBA_FEATURES_HOME", str(tmp_path))
+    done = CliRunner().invoke(main, ["cloud", "check"])
+    assert done.exit_code == 0 and "bigquery.jobs.create" in done.output
+    server.store.denied = {("nba_predictions", WRITE)}
+    failed = CliRunner().invoke(main, ["cloud", "check", "--duty", "predictions"])
+    assert failed.exit_code == 1 and "roles/bigquery.dataEditor" in failed.output
+
+
+@pytest.mark.parametrize(("store", "keys"), [("redis", {"connection_string"}), ("bigtable", {"instance"}), ("datastore", {"namespace"})])
+def test_one_variable_chooses_the_online_store_and_feast_accepts_it(tmp_path: Path, store: str, keys: set[str]) -> None:
+    from feast.repo_config import RepoConfig
+
+    raw = configuration(settings_for(tmp_path), environ={**FEAST, "NBA_FEATURES_ONLINE_STORE": store})
+    config = RepoConfig(**raw)
+    assert config.online_store.type == store and keys <= set(raw["online_store"])
+    assert config.offline_store.type == "bigquery" and config.offline_store.project_id == PROJECT
+    assert raw["registry"]["path"] == "gs://a-bucket/nba_features/registry.pb"
+    assert config.provider == "serving.gated_provider.GatedProvider"
+
+
+def test_what_the_profile_lacks_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"NBA_FEATURES_REDIS, NBA_FEATURES_REGISTRY_BUCKET"):
+        configuration(settings_for(tmp_path), environ={})
+    with pytest.raises(UsageError, match="unknown online store: dynamo"):
+        configuration(settings_for(tmp_path), "dynamo", FEAST)
+    with pytest.raises(UsageError, match="without a prefix"):
+        configuration(settings_for(tmp_path, dataset_prefix="dev_"), environ=FEAST)
+
+
+@pytest.fixture
+def own_server(monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    started = serve(PROJECT)
+    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", started.address)
+    return started
+
+
+def test_FM39_a_table_that_holds_rows_gets_the_columns_it_lacks(own_server: StandIn, tmp_path: Path) -> None:
+    spec = contract(BOXES)
+    warehouse = BigQueryWarehouse(settings_for(tmp_path), pace=QUICK)
+    planned = schema.plan(warehouse, view_statements())
+    assert not warehouse.column_types(BOXES), "a plan changes nothing"
+    assert schema.apply(warehouse, planned) == len(planned) and not schema.plan(warehouse, view_statements())
+    publish(warehouse, BOXES, rows_of(BOXES))
+    last = spec.columns[-1]
+    own_server.store.connection.execute(f'ALTER TABLE {BOXES} DROP COLUMN "{last.name}"')
+    (change,) = schema.plan(warehouse, view_statements())
+    assert change.action == "add columns" and change.sql.count("ADD COLUMN") == 1 and last.name in change.sql
+    schema.apply(warehouse, [change])
+    found = warehouse.query(f"SELECT {last.name} AS x FROM {BOXES} WHERE game_date = @day", {"day": DAYS[0]})
+    assert found["x"].to_pylist() == [None] * 3
+    publish(warehouse, BOXES, rows_of(BOXES))
+    found = warehouse.query(f"SELECT {last.name} AS x FROM {BOXES} WHERE game_date = @day", {"day": DAYS[0]})
+    assert None not in found["x"].to_pylist(), "a rerun fills the new column"
+    own_server.store.connection.execute(f"ALTER TABLE {BOXES} ALTER points TYPE VARCHAR")
+    with pytest.raises(DefinitionError, match="points: STRING, not INT64"):
+        schema.plan(warehouse, view_statements())
+    warehouse.close()
+    own_server.stop()
+
+
+def test_tables_of_another_owner_are_read_and_never_written(server: StandIn, warehouse: BigQueryWarehouse, settings: Settings) -> None:
+    server.store.connection.execute(f"CREATE SCHEMA IF NOT EXISTS theirs; CREATE OR REPLACE TABLE theirs.people AS SELECT * FROM {PLAYERS}")
+    server.store.connection.register("_given", rows_of(PLAYERS))
+    server.store.connection.execute("INSERT INTO theirs.people BY NAME SELECT * FROM _given")
+    mapped = BigQueryWarehouse(settings_for(settings.home, tables=((PLAYERS, f"{PROJECT}.theirs.people"),)), pace=QUICK)
+    assert mapped.query(f"SELECT COUNT(*) AS n FROM {PLAYERS}").to_pylist() == [{"n": 3}]
+    assert [part.rows for part in mapped.partitions(PLAYERS).values()] == [3]
+    staged = stage(mapped, PLAYERS, rows_of(PLAYERS))
+    with pytest.raises(WarehouseError, match="read only"):
+        mapped.publish([Publication(staged, tuple(staged.partitions))])
+    server.store.connection.execute("DROP SCHEMA theirs CASCADE")
+    mapped.close()

@@ -1,0 +1,128 @@
+"""Lookups over HTTP: verdicts as the lookup gives them, bad requests refused clearly, figures for Prometheus."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from starlette.testclient import TestClient
+
+from serving.http_routes import ARROW, MAX_BODY, MAX_PLAYERS, Slates, build_app
+from serving.lookup import lookup
+from serving.materialization_gate import midnight
+from tests.feast.conftest import WEEK, Site
+from tests.feast.store_rows import block, player, publish, store_table, table_of
+
+V3 = "points_v3_37features"
+TODAY = WEEK[-1]
+QUERY = {"date": TODAY.isoformat(), "service": V3}
+
+
+@pytest.fixture
+def tonight(week: Site) -> Site:
+    week.store.materialize(midnight(WEEK[0]), midnight(TODAY + dt.timedelta(days=1)))
+    publish(week.warehouse, table_of("nba_raw.players", {"player_lookup": ["restingstar"]}, 1), "nba_raw.players")
+    return week
+
+
+@pytest.fixture
+def client(tonight: Site) -> TestClient:
+    return TestClient(build_app(tonight.store, tonight.warehouse))
+
+
+def test_a_slate_answers_as_the_lookup_does(tonight: Site, client: TestClient) -> None:
+    expected = lookup(tonight.store, tonight.warehouse, V3, TODAY)
+    found = client.get("/v1/slate", params=QUERY)
+    assert found.status_code == 200
+    body = found.json()
+    assert body["features"] == list(expected.features) and body["counts"]["ready"] == 4
+    assert [answer["vector"] for answer in body["answers"]] == [list(answer.vector or ()) for answer in expected.answers]
+    assert b": " not in found.content
+
+
+def test_one_player_and_a_batch(client: TestClient) -> None:
+    one = client.get(f"/v1/players/{player(1)}", params=QUERY).json()
+    assert [(a["player_lookup"], a["verdict"]) for a in one["answers"]] == [(player(1), "ready")]
+    batch = client.post("/v1/lookup", json={**QUERY, "players": [player(2), "restingstar", player(2)]}).json()
+    assert [(a["player_lookup"], a["verdict"]) for a in batch["answers"]] == [(player(2), "ready"), ("restingstar", "not_found")]
+    strict = client.post("/v1/lookup", json={**QUERY, "players": [player(2), "restingstar"], "strict": True}).json()
+    assert [a["player_lookup"] for a in strict["answers"]] == [player(2)]
+
+
+def test_a_slate_as_arrow_holds_the_same_values(client: TestClient) -> None:
+    found = client.get("/v1/slate", params=QUERY, headers={"accept": ARROW})
+    assert found.headers["content-type"] == ARROW
+    rows = pa.ipc.open_stream(found.content).read_all()
+    plain = client.get("/v1/slate", params=QUERY).json()
+    assert rows.schema.metadata[b"service"].decode() == V3
+    for row, answer in zip(rows.to_pylist(), plain["answers"], strict=True):
+        assert [row[name] for name in plain["features"]] == answer["vector"]
+
+
+BAD: dict[str, tuple[int, dict[str, Any]]] = {
+    "no date": (400, {"service": V3}),
+    "a date that is none": (400, {**QUERY, "date": "2025-02-30"}),
+    "an unknown service": (404, {**QUERY, "service": "points_v9"}),
+    "an unknown player": (404, {**QUERY, "players": ["nobody"]}),
+    "a field too many": (400, {**QUERY, "drop": "table"}),
+    "players that are no list": (400, {**QUERY, "players": "lebronjames"}),
+    "nobody": (400, {**QUERY, "players": []}),
+    "too many players": (400, {**QUERY, "players": ["a"] * (MAX_PLAYERS + 1)}),
+    "a name that is none": (400, {**QUERY, "players": ["x' OR 1=1"]}),
+    "a number for a name": (400, {**QUERY, "players": [7]}),
+    "a flag that is none": (400, {**QUERY, "strict": "perhaps"}),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_request_is_refused_clearly(client: TestClient, name: str) -> None:
+    status, body = BAD[name]
+    found = client.post("/v1/lookup", json=body)
+    assert found.status_code == status, found.text
+    assert set(found.json()) == {"error", "exit_status", "fact", "values", "hint"}
+
+
+@pytest.mark.parametrize("raw", [b"", b"[1]", b"{", b"\xff\xfe", b"[" * 5000, b'"' + b"x" * MAX_BODY + b'"'])
+def test_a_body_that_is_no_request_is_refused(client: TestClient, raw: bytes) -> None:
+    found = client.post("/v1/lookup", content=raw)
+    assert found.status_code == 400
+    assert len(found.content) < 1000
+
+
+def test_health_readiness_and_figures(client: TestClient) -> None:
+    assert client.get("/v1/health").json() == {"status": "alive"}
+    assert client.get("/v1/ready").json() == {"status": "ready"}
+    client.get("/v1/slate", params=QUERY)
+    client.get("/v1/slate", params={})
+    text = client.get("/metrics").text
+    assert 'nba_features_requests_total{route="slate",status="200"} 1.0' in text
+    assert 'nba_features_requests_total{route="slate",status="400"} 1.0' in text
+    assert f'nba_features_verdicts_total{{service="{V3}",verdict="ready"}} 4.0' in text
+
+
+def test_a_correction_is_seen_at_once_although_the_slate_is_kept(tonight: Site, client: TestClient) -> None:
+    assert client.get("/v1/slate", params=QUERY).json()["counts"]["ready"] == 4
+    later = [stamp.as_py() + dt.timedelta(minutes=5) for stamp in store_table([TODAY]).column("event_timestamp")]
+    publish(tonight.warehouse, store_table([TODAY], event_timestamp=later))
+    tonight.store.materialize(midnight(TODAY), midnight(TODAY + dt.timedelta(days=1)))
+    assert client.get("/v1/slate", params=QUERY).json()["counts"]["ready"] == 4
+
+
+def test_a_blocked_date_is_seen_when_the_kept_slate_is_old(tonight: Site) -> None:
+    slates = Slates(tonight.warehouse, seconds=0.0)
+    assert len(slates.slate(TODAY).rows) == 4
+    block(tonight.warehouse, TODAY)
+    assert slates.slate(TODAY).rows == {}
+
+
+def test_feasts_own_routes_answer_too(client: TestClient) -> None:
+    wanted = {
+        "feature_service": V3,
+        "entities": {"player_lookup": [player(0)], "game_id": [store_table([TODAY]).column("game_id")[0].as_py()]},
+    }
+    found = client.post("/get-online-features", content=json.dumps(wanted))
+    assert found.status_code == 200
+    assert "points_avg_last_5" in found.json()["metadata"]["feature_names"]

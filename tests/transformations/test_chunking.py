@@ -1,0 +1,77 @@
+"""How a range is cut into statements changes no row: in one go, season by season, date by date, in any order, twice."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from datetime import date
+
+import pytest
+
+from tests.transformations.shared import Seasons
+from tests.transformations.workbench import DATED, SLATE, STORE, SUMMARIES, Workbench
+from transformations.render import statement
+from warehouse.protocol import Partition
+
+Writable = Callable[[Seasons], Workbench]
+TABLES = (*SUMMARIES, *DATED)
+DATES_ONE_BY_ONE = 30
+
+
+def unequal(bench: Workbench, table: str, made: Mapping[date, Partition]) -> list[date]:
+    """Return the dates whose rows are not those of the build in one go."""
+    published = bench.warehouse.partitions(table)
+    return [day for day, partition in made.items() if published.get(day) != partition]
+
+
+def test_FM29_season_by_season_equals_in_one_go(simulated: Seasons, writable: Writable) -> None:
+    bench = writable(simulated)
+    for dates in reversed(simulated.by_season.values()):
+        made = bench.build_all(dates[0], dates[-1], tables=TABLES)
+        assert set(made[STORE]) == set(dates)
+        assert {table: unequal(simulated.bench, table, partitions) for table, partitions in made.items()} == {table: [] for table in TABLES}
+
+
+def test_FM29_date_by_date_equals_in_one_go(simulated: Seasons, writable: Writable) -> None:
+    """Thirty dates in random order, each alone, on top of tables that hold all other dates."""
+    bench = writable(simulated)
+    dates = random.Random(30).sample(simulated.dates, DATES_ONE_BY_ONE)
+    for day in dates:
+        made = bench.build_all(day, tables=TABLES)
+        assert {table: unequal(simulated.bench, table, partitions) for table, partitions in made.items()} == {
+            table: [] for table in TABLES
+        }, day
+
+
+def test_five_real_seasons_one_by_one_equal_in_one_go(real: Seasons, writable: Writable) -> None:
+    bench = writable(real)
+    for dates in reversed(real.by_season.values()):
+        made = bench.build_all(dates[0], dates[-1], tables=SUMMARIES)
+        assert all(set(partitions) <= set(dates) for partitions in made.values())
+        assert {table: unequal(real.bench, table, partitions) for table, partitions in made.items()} == {table: [] for table in SUMMARIES}
+    for dates in real.chosen.values():
+        made = bench.build_all(dates[0], dates[-1], tables=[table for table in DATED if table != SLATE])
+        assert set(made[STORE]) == set(dates)
+        assert {table: unequal(real.bench, table, partitions) for table, partitions in made.items()} == {table: [] for table in made}
+
+
+def test_real_dates_one_by_one_equal_in_one_go(real: Seasons, writable: Writable) -> None:
+    bench = writable(real)
+    for day in random.Random(3).sample(real.built, 4):
+        made = bench.build_all(day, tables=TABLES)
+        assert {table: unequal(real.bench, table, partitions) for table, partitions in made.items()} == {table: [] for table in TABLES}, day
+
+
+def test_building_twice_is_identical_and_a_changed_value_is_seen(simulated: Seasons, writable: Writable) -> None:
+    bench = writable(simulated)
+    dates = simulated.by_season["2024-25"][40:50]
+    first = bench.build_all(dates[0], dates[-1], tables=TABLES)
+    assert bench.build_all(dates[0], dates[-1], tables=TABLES) == first
+    other = statement(SLATE).replace("c.total / 2 -", "c.total / 2 - 0.000001 -")
+    assert unequal(simulated.bench, SLATE, bench.build(SLATE, dates[0], dates[-1], sql=other))
+
+
+@pytest.mark.parametrize("table", [SLATE])
+def test_a_choice_of_dates_leaves_no_other_rows(real: Seasons, table: str) -> None:
+    assert set(real.bench.warehouse.partitions(table)) == set(real.built)
+    assert set(real.bench.warehouse.partitions(STORE)) == set(real.built)
