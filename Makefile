@@ -14,10 +14,10 @@ TYPED := $(patsubst %/__init__.py,%,$(wildcard $(PACKAGES:%=%/__init__.py)))
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SHELLFLAGS := -eu -c
-.PHONY: help setup demo test lint format bench docs lock clean
+.PHONY: help setup demo test test-live lint format bench docs lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## create .venv with the locked packages; nothing to do when it is up to date
 
@@ -46,6 +46,9 @@ demo: $(STAMP) ## simulate a league, build, gate and materialize a season, look 
 
 test: $(STAMP) ## run every test that needs no cloud (ARGS="-k name" narrows it)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+test-live: $(STAMP) ## run the tests that need a Google Cloud project (NBA_FEATURES_LIVE_PROJECT)
+	@$(BIN)/python -m pytest -m live $(ARGS)
 
 lint: $(STAMP) ## check style, format and types, all three before it fails
 	@status=0; \

@@ -78,8 +78,9 @@ def main() -> None:
     night = seasons = 0
     for spec in stored:
         read = nightly(sizes, spec)
-        # A season is one statement: it reads its own dates and the year before them, of each table; five seasons read all but once twice.
-        season = sum(2 * sizes[name].bytes for name in spec.reads if name in sizes) if spec.name in built_tables() or spec.made_with else 0
+        # A season's statement reads its own dates and the year before them: five of them read everything about twice.
+        is_built = spec.name in built_tables() or spec.made_with
+        season = sum(2 * sizes[name].bytes for name in spec.reads if name in sizes) if is_built else 0
         night, seasons = night + read, seasons + season
         found = sizes[spec.name]
         print(f"{spec.name:55} {found.rows:9d} {found.bytes / 1e6:8.1f} {read / 1e6:9.1f} {season / 1e6:10.1f}")

@@ -42,6 +42,7 @@ class Bench:
 
     folder: Path
     homes: dict[str, Path] = field(default_factory=dict)
+    made: int = 0
 
     def step(self, name: str, home: Path) -> Reading:
         """Run one step in a fresh process on the home; raise `RuntimeError` with what it said when it fails."""
@@ -56,7 +57,8 @@ class Bench:
 
     def home(self, state: str) -> Path:
         """Return a fresh copy of the home in that state."""
-        copy = self.folder / f"run-{len(list(self.folder.iterdir()))}"
+        self.made += 1
+        copy = self.folder / f"home-{self.made}"
         if state == "empty":
             copy.mkdir(parents=True)
             return copy

@@ -17,6 +17,7 @@ from cli.lookup import lookup
 from cli.models import models
 from cli.quality import quality
 from cli.run import run
+from cli.schemas import schemas
 from cli.serve import serve
 from cli.training_set import training_set
 from cli.validate import validate
@@ -46,6 +47,7 @@ for command in (
     completeness,
     doctor,
     cloud,
+    schemas,
 ):
     main.add_command(command)
 

@@ -49,7 +49,7 @@ class Audited:
 
 @dataclass(frozen=True)
 class _Figures:
-    """What was counted: by date and check, with the rows of each date; `due` are the checks that apply on a date."""
+    """What was counted: by date and check, with the rows of each date."""
 
     item: Audited
     rows: Mapping[dt.date, int]
@@ -66,7 +66,8 @@ class _Figures:
             return bool(self.window)
         if check.code == "no_rows":
             return date not in self.item.may_be_empty
-        return self.rows.get(date, 0) > 0
+        # Keys are counted on every date, so that something is evaluated also where nothing had to be there.
+        return check.code == "duplicate_key" or self.rows.get(date, 0) > 0
 
 
 def _require_columns(warehouse: Warehouse, item: Audited) -> None:
@@ -95,7 +96,7 @@ def _counted(warehouse: Warehouse, item: Audited, dates: Sequence[dt.date]) -> _
     if key is None:
         found = [{**found[0], "partition_key": date} for date in dates]
     rows = {row["partition_key"]: row["counted_rows"] for row in found}
-    empty = {column_name(check): 0 for check in checks if check.code == "no_rows"}
+    empty = {column_name(check): 0 for check in checks if check.code in ("no_rows", "duplicate_key")}
     values = dict.fromkeys(dates, empty) | {row["partition_key"]: row for row in found}
     return _Figures(item, rows, values, _over_months(warehouse, item, dates))
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _stores: dict[Path, FeatureStore] = {}
 _lock = threading.Lock()
+_refs: dict[tuple[int, tuple[str, ...]], tuple[Any, list[str]]] = {}
 
 
 def repository_folder() -> Path:
@@ -90,6 +91,17 @@ def feature_service(store: FeatureStore, name: str) -> FeatureService:
 
 
 def service_refs(store: FeatureStore, *names: str) -> list[str]:
-    """Return `view:feature` of every feature of the services."""
+    """Return `view:feature` of every feature of the services, as the registry's cache of this moment knows them."""
+    registry = store.registry
+    stamp = getattr(registry, "cached_registry_proto_created", None)
+    kept = _refs.get((id(store), names))
+    if kept is not None and kept[0] == stamp is not None and registry.is_cache_valid():
+        return kept[1]
+    found = _service_refs(store, names)
+    _refs[id(store), names] = (getattr(registry, "cached_registry_proto_created", None), found)
+    return found
+
+
+def _service_refs(store: FeatureStore, names: tuple[str, ...]) -> list[str]:
     services = [feature_service(store, name) for name in names]
     return [f"{p.name_to_use()}:{f.name}" for service in services for p in service.feature_view_projections for f in p.features]

@@ -151,7 +151,7 @@ def as_json(found: Lookup) -> bytes:
     for answer in found.answers:
         row = answer.as_dict()
         answers.append({**row, "quality": {name: answer.quality.get(name) for name in QUALITY}})
-    return json.dumps({**found.as_dict(), "answers": answers}, separators=(",", ":"), allow_nan=False).encode()
+    return json.dumps({**found.head(), "answers": answers}, separators=(",", ":"), allow_nan=False).encode()
 
 
 def as_arrow(found: Lookup) -> bytes:

@@ -6,6 +6,7 @@ import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from schemas.catalogue import Service, load_catalogue
@@ -79,14 +80,17 @@ class Lookup:
         return {verdict: sum(answer.verdict == verdict for answer in self.answers) for verdict in VERDICTS}
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the lookup for `--json` and HTTP."""
+        """Return the lookup for `--json`."""
+        return {**self.head(), "answers": [answer.as_dict() for answer in self.answers]}
+
+    def head(self) -> dict[str, Any]:
+        """Return what the answers have in common, for `--json` and HTTP."""
         return {
             "service": self.service,
             "feature_schema_version": self.schema_version,
             "features": list(self.features),
             "game_date": self.game_date.isoformat(),
             "counts": self.counts(),
-            "answers": [answer.as_dict() for answer in self.answers],
         }
 
 
@@ -116,10 +120,16 @@ def read_online(store: FeatureStore, refs: Sequence[str], pairs: Sequence[tuple[
     return rows
 
 
+@lru_cache(maxsize=16)
+def _needed(service: Service) -> tuple[str, ...]:
+    """Return the features that the catalogue does not allow to be NULL."""
+    by_name = load_catalogue().by_name
+    return tuple(name for name in service.features if name not in by_name or by_name[name].has_default)
+
+
 def _missing(service: Service, values: Mapping[str, Any]) -> list[str]:
     """Return the features without a value that the catalogue does not allow to be NULL."""
-    by_name = load_catalogue().by_name
-    return [name for name in service.features if values.get(name) is None and (name not in by_name or by_name[name].has_default)]
+    return [name for name in _needed(service) if values.get(name) is None]
 
 
 def _not_ready(service: Service, row: OnlineRow) -> tuple[str, ...]:

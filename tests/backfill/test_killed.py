@@ -27,8 +27,8 @@ from warehouse import open_warehouse
 from warehouse.protocol import Warehouse
 
 PAIR = ("nba_analytics.player_game_summary", "nba_analytics.upcoming_team_game_context")
-CHAIN = (*PAIR, "nba_analytics.upcoming_player_game_context", STORE_TABLE)
-"""A summary, slates, rosters and the store with what is published beside it: two seasons of them are eight stages."""
+CHAIN = ("nba_analytics.upcoming_team_game_context", "nba_analytics.upcoming_player_game_context", STORE_TABLE)
+"""Slates, rosters and the store with what is published beside it: two seasons of them are six stages."""
 EVERY_SO_MANY_READS = 8
 
 Before = Callable[[int, str], None]
@@ -117,7 +117,9 @@ def test_FM43_FM44_stopped_by_an_error(raw_home: Path, tmp_path: Path, rehearse:
         shutil.copytree(raw_home, home)
         with pytest.raises(Stop, match=f"at call {at}$"):
             rehearsal.backfill(home, stop_at(at))
-        if found := rehearsal.resumed(home):
+        found = rehearsal.resumed(home)
+        # The last call closes the record of the run: where that fails, it stays open until this process has ended.
+        if found != (["running"] if at == len(numbered) else []):
             wrong[at, rehearsal.calls[at - 1]] = found
         shutil.rmtree(home)
     assert not wrong

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -80,10 +81,11 @@ def test_what_the_profile_lacks_is_named(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def own_server(monkeypatch: pytest.MonkeyPatch) -> StandIn:
+def own_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     started = serve(PROJECT)
     monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", started.address)
-    return started
+    yield started
+    started.stop()
 
 
 def test_FM39_a_table_that_holds_rows_gets_the_columns_it_lacks(own_server: StandIn, tmp_path: Path) -> None:
@@ -107,7 +109,6 @@ def test_FM39_a_table_that_holds_rows_gets_the_columns_it_lacks(own_server: Stan
     with pytest.raises(DefinitionError, match="points: STRING, not INT64"):
         schema.plan(warehouse, view_statements())
     warehouse.close()
-    own_server.stop()
 
 
 def test_tables_of_another_owner_are_read_and_never_written(server: StandIn, warehouse: BigQueryWarehouse, settings: Settings) -> None:
@@ -122,3 +123,19 @@ def test_tables_of_another_owner_are_read_and_never_written(server: StandIn, war
         mapped.publish([Publication(staged, tuple(staged.partitions))])
     server.store.connection.execute("DROP SCHEMA theirs CASCADE")
     mapped.close()
+
+
+def test_the_schemas_command_plans_then_applies_then_has_nothing_to_do(
+    own_server: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from cli.main import main
+
+    monkeypatch.setenv("NBA_FEATURES_PROFILE", "gcp")
+    monkeypatch.setenv("NBA_FEATURES_GCP_PROJECT", PROJECT)
+    monkeypatch.setenv("NBA_FEATURES_HOME", str(tmp_path))
+    planned = CliRunner().invoke(main, ["schemas", "plan", "--sql"])
+    assert planned.exit_code == 0 and "CREATE TABLE IF NOT EXISTS `nba-test-project.nba_raw.shots`" in planned.output
+    assert not own_server.store.datasets()
+    assert CliRunner().invoke(main, ["schemas", "apply"]).exit_code == 0
+    again = CliRunner().invoke(main, ["schemas", "plan"])
+    assert "as the contracts say" in again.output and "nba_predictions" in own_server.store.datasets()

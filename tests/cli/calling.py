@@ -86,6 +86,11 @@ def spawn(home: Path | None, *words: str, **others: str) -> Answer:
     return Answer(run.returncode, run.stdout, run.stderr)
 
 
+def copy_home(home: Path, to: Path) -> None:
+    """Copy a home in a process of its own: reading the catalogue's file here would let go of the locks this process has on it."""
+    subprocess.run(["cp", "-r", str(home), str(to)], check=True)
+
+
 RAW = ("nba_raw.schedule", "nba_raw.players", "nba_raw.player_boxscores", "nba_raw.team_boxscores", "nba_raw.shots")
 WATCHED = (
     "nba_raw.quarantine",

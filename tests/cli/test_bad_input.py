@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas.settings import load_settings
-from tests.cli.calling import Answer, call, contents, spawn
+from tests.cli.calling import Answer, call, contents, copy_home, spawn
 from tests.cli.conftest import Chain
 from tests.ingest.folder import Folder
 from tests.warehouse.in_child import in_child
@@ -148,7 +148,8 @@ def test_a_training_set_that_cannot_be_written(untouched: Chain, tmp_path: Path)
     "words", [("lookup", "--date", "{tonight}"), ("training-set", "--start", "{day}", "--end", "{day}", "--out", "x.parquet")]
 )
 def test_what_comes_before_feast_apply_says_so(chain: Chain, tmp_path: Path, words: tuple[str, ...]) -> None:
-    shutil.copytree(chain.home / "warehouse", tmp_path / "home" / "warehouse")
+    copy_home(chain.home, tmp_path / "home")
+    shutil.rmtree(tmp_path / "home" / "feast")
     filled = [word.format(tonight=chain.tonight, day=chain.dates[-1]) for word in words]
     answer = call(tmp_path / "home", *filled)
     assert answer.status in (1, 2) and len(answer.errors()) == 1 and "feast apply" in answer.err, answer.err
@@ -171,7 +172,7 @@ def shared(chain: Chain) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         home = Path(folder) / "home"
-        shutil.copytree(chain.home, home)
+        copy_home(chain.home, home)
         yield home
         for path in home.rglob("*"):
             path.chmod(0o755)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 from schemas.catalogue import load_catalogue
 from schemas.rules import STORE_TABLE
-from tests.cli.calling import Answer, call, contents, spawn
+from tests.cli.calling import Answer, call, contents, copy_home, spawn
 from tests.cli.conftest import Chain
 
 pytestmark = pytest.mark.slow
@@ -116,7 +115,7 @@ def test_a_dry_run_prints_the_stages_that_the_run_walks(chain: Chain) -> None:
 
 def test_the_february_case_by_its_exit_statuses(chain: Chain, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    shutil.copytree(chain.home, home)
+    copy_home(chain.home, home)
     words = ("run", "--date", str(chain.tonight), "--as-of", chain.as_of, "--skip", "player_composite_factors")
     call(home, *words).assert_one_line(4, "waiting_for_upstream", "player_composite_factors", "--allow-fallback")
     answer = call(home, *words, "--allow-fallback", "--json")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import http.client
 import json
+import threading
+import time
+from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 import pyarrow as pa
 import pytest
-from starlette.testclient import TestClient
+import uvicorn
 
 from serving.http_routes import ARROW, MAX_BODY, MAX_PLAYERS, Slates, build_app
 from serving.lookup import lookup
@@ -28,12 +33,64 @@ def tonight(week: Site) -> Site:
     return week
 
 
+class Answer:
+    """What the server answered."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status_code = response.status
+        self.headers = {name.lower(): value for name, value in response.getheaders()}
+        self.content = response.read()
+
+    @property
+    def text(self) -> str:
+        return self.content.decode()
+
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+
+class Client:
+    """A client of a server on a loopback port."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def _send(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request(method, path, body, dict(headers or {}))
+        try:
+            return Answer(connection.getresponse())
+        finally:
+            connection.close()
+
+    def get(self, path: str, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None) -> Answer:
+        return self._send("GET", f"{path}?{urlencode(params or {})}", headers=headers)
+
+    def post(self, path: str, json: Any = None, content: bytes | None = None) -> Answer:
+        return self._send("POST", path, content if content is not None else dumped(json), {"content-type": "application/json"})
+
+
+def dumped(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
 @pytest.fixture
-def client(tonight: Site) -> TestClient:
-    return TestClient(build_app(tonight.store, tonight.warehouse))
+def client(tonight: Site) -> Iterator[Client]:
+    """The server, on a free loopback port, stopped as SIGTERM would stop it."""
+    server = uvicorn.Server(uvicorn.Config(build_app(tonight.store, tonight.warehouse), host="127.0.0.1", port=0, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.01)
+    (listening,) = server.servers
+    yield Client(listening.sockets[0].getsockname()[1])
+    server.should_exit = True
+    thread.join(30)
+    assert not thread.is_alive()
 
 
-def test_a_slate_answers_as_the_lookup_does(tonight: Site, client: TestClient) -> None:
+def test_a_slate_answers_as_the_lookup_does(tonight: Site, client: Client) -> None:
     expected = lookup(tonight.store, tonight.warehouse, V3, TODAY)
     found = client.get("/v1/slate", params=QUERY)
     assert found.status_code == 200
@@ -43,7 +100,7 @@ def test_a_slate_answers_as_the_lookup_does(tonight: Site, client: TestClient) -
     assert b": " not in found.content
 
 
-def test_one_player_and_a_batch(client: TestClient) -> None:
+def test_one_player_and_a_batch(client: Client) -> None:
     one = client.get(f"/v1/players/{player(1)}", params=QUERY).json()
     assert [(a["player_lookup"], a["verdict"]) for a in one["answers"]] == [(player(1), "ready")]
     batch = client.post("/v1/lookup", json={**QUERY, "players": [player(2), "restingstar", player(2)]}).json()
@@ -52,7 +109,7 @@ def test_one_player_and_a_batch(client: TestClient) -> None:
     assert [a["player_lookup"] for a in strict["answers"]] == [player(2)]
 
 
-def test_a_slate_as_arrow_holds_the_same_values(client: TestClient) -> None:
+def test_a_slate_as_arrow_holds_the_same_values(client: Client) -> None:
     found = client.get("/v1/slate", params=QUERY, headers={"accept": ARROW})
     assert found.headers["content-type"] == ARROW
     rows = pa.ipc.open_stream(found.content).read_all()
@@ -78,7 +135,7 @@ BAD: dict[str, tuple[int, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_request_is_refused_clearly(client: TestClient, name: str) -> None:
+def test_a_bad_request_is_refused_clearly(client: Client, name: str) -> None:
     status, body = BAD[name]
     found = client.post("/v1/lookup", json=body)
     assert found.status_code == status, found.text
@@ -86,24 +143,37 @@ def test_a_bad_request_is_refused_clearly(client: TestClient, name: str) -> None
 
 
 @pytest.mark.parametrize("raw", [b"", b"[1]", b"{", b"\xff\xfe", b"[" * 5000, b'"' + b"x" * MAX_BODY + b'"'])
-def test_a_body_that_is_no_request_is_refused(client: TestClient, raw: bytes) -> None:
+def test_a_body_that_is_no_request_is_refused(client: Client, raw: bytes) -> None:
     found = client.post("/v1/lookup", content=raw)
     assert found.status_code == 400
     assert len(found.content) < 1000
 
 
-def test_health_readiness_and_figures(client: TestClient) -> None:
+def counted(client: Client) -> dict[str, float]:
+    """Return what the server says it has counted; Feast lets Prometheus count for the whole process, over several servers."""
+    lines = [line.rsplit(" ", 1) for line in client.get("/metrics").text.splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, value in lines}
+
+
+def test_health_readiness_and_figures(client: Client) -> None:
     assert client.get("/v1/health").json() == {"status": "alive"}
     assert client.get("/v1/ready").json() == {"status": "ready"}
-    client.get("/v1/slate", params=QUERY)
-    client.get("/v1/slate", params={})
-    text = client.get("/metrics").text
-    assert 'nba_features_requests_total{route="slate",status="200"} 1.0' in text
-    assert 'nba_features_requests_total{route="slate",status="400"} 1.0' in text
-    assert f'nba_features_verdicts_total{{service="{V3}",verdict="ready"}} 4.0' in text
+    figures = []
+    # A count shows up with its first request: what is compared are the second ones.
+    for _ in range(2):
+        assert client.get("/v1/slate", params=QUERY).status_code == 200
+        assert client.get("/v1/slate", params={}).status_code == 400
+        figures.append(counted(client))
+    before, after = figures
+    grown = {name: value - before.get(name, 0) for name, value in after.items() if "_total" in name and value != before.get(name, 0)}
+    assert grown == {
+        'nba_features_requests_total{route="slate",status="200"}': 1,
+        'nba_features_requests_total{route="slate",status="400"}': 1,
+        f'nba_features_verdicts_total{{service="{V3}",verdict="ready"}}': 4,
+    }
 
 
-def test_a_correction_is_seen_at_once_although_the_slate_is_kept(tonight: Site, client: TestClient) -> None:
+def test_a_correction_is_seen_at_once_although_the_slate_is_kept(tonight: Site, client: Client) -> None:
     assert client.get("/v1/slate", params=QUERY).json()["counts"]["ready"] == 4
     later = [stamp.as_py() + dt.timedelta(minutes=5) for stamp in store_table([TODAY]).column("event_timestamp")]
     publish(tonight.warehouse, store_table([TODAY], event_timestamp=later))
@@ -118,7 +188,7 @@ def test_a_blocked_date_is_seen_when_the_kept_slate_is_old(tonight: Site) -> Non
     assert slates.slate(TODAY).rows == {}
 
 
-def test_feasts_own_routes_answer_too(client: TestClient) -> None:
+def test_feasts_own_routes_answer_too(client: Client) -> None:
     wanted = {
         "feature_service": V3,
         "entities": {"player_lookup": [player(0)], "game_id": [store_table([TODAY]).column("game_id")[0].as_py()]},

@@ -196,6 +196,6 @@ def test_strict_returns_only_ready_rows_and_defaults_can_be_masked(site: Site, a
 def test_a_row_of_another_view_schema_is_incompatible(tonight: Site) -> None:
     store = tonight.store.provider.online_store
     connection = store._connection(tonight.store.config)
-    connection.execute("UPDATE nba_features_matchup SET packed = zeroblob(8) || substr(packed, 9)")
+    connection.execute("UPDATE nba_features_matchup SET packed = CAST(zeroblob(8) || substr(packed, 9) AS BLOB)")
     answers = lookup(tonight.store, tonight.warehouse, V3, TODAY).answers
     assert {(a.verdict, a.reasons, a.vector) for a in answers} == {(INCOMPATIBLE, ("other_view_schema",), None)}

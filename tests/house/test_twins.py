@@ -1,4 +1,4 @@
-"""A table built by SQL has its contract and its statement under one name."""
+"""A table built by SQL, and a view, has its contract and its statement under one name."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ def statements(root: Path) -> set[str]:
 
 
 def single_twins(builders: Mapping[str, str], root: Path) -> list[str]:
-    """Return one line per contract without its statement and per statement without its contract."""
-    contracts = {name for name, builder in builders.items() if builder == "sql"}
+    """Return one line per table or view without its statement and per statement without its contract."""
+    contracts = {name for name, builder in builders.items() if builder in ("sql", "view")}
     files = statements(root)
-    lines = [f"{name} is built_by sql and has no transformations/{name.replace('.', '/')}.sql" for name in sorted(contracts - files)]
+    lines = [
+        f"{name} is built_by {builders[name]} and has no transformations/{name.replace('.', '/')}.sql" for name in sorted(contracts - files)
+    ]
     for name in sorted(files - contracts):
         said = f"its contract says built_by {builders[name]}" if name in builders else "it has no contract"
         lines.append(f"transformations/{name.replace('.', '/')}.sql stands alone: {said}")
@@ -45,10 +47,14 @@ def _tree(root: Path, *names: str) -> Path:
 
 
 def test_FM05_a_planted_missing_statement_is_found(tmp_path: Path) -> None:
-    builders = {"nba_analytics.a": "sql", "nba_analytics.b": "sql", "nba_raw.c": "ingest"}
-    assert single_twins(builders, _tree(tmp_path, "nba_analytics.a", "nba_analytics.b")) == []
+    builders = {"nba_analytics.a": "sql", "nba_analytics.b": "sql", "nba_analytics.v": "view", "nba_raw.c": "ingest"}
+    assert single_twins(builders, _tree(tmp_path, "nba_analytics.a", "nba_analytics.b", "nba_analytics.v")) == []
     (tmp_path / "nba_analytics" / "b.sql").unlink()
-    assert single_twins(builders, tmp_path) == ["nba_analytics.b is built_by sql and has no transformations/nba_analytics/b.sql"]
+    (tmp_path / "nba_analytics" / "v.sql").unlink()
+    assert single_twins(builders, tmp_path) == [
+        "nba_analytics.b is built_by sql and has no transformations/nba_analytics/b.sql",
+        "nba_analytics.v is built_by view and has no transformations/nba_analytics/v.sql",
+    ]
 
 
 def test_FM05_a_planted_statement_without_contract_is_found(tmp_path: Path) -> None:

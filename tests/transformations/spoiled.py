@@ -66,7 +66,7 @@ def _reports(rng: np.random.Generator, tables: Tables) -> None:
     reports = _set(reports, "game_id", _share(rng, reports, 0.3), None)
     reports = _set(reports, "valid_days", _share(rng, reports, 0.2), int(rng.integers(1, 4)))
     days = np.sort(np.unique(reports["report_date"].to_numpy()))
-    quiet = days[len(days) // 2]
+    quiet = days[len(days) // 4]
     inside = (reports["report_date"].to_numpy() >= quiet) & (reports["report_date"].to_numpy() < quiet + np.timedelta64(12, "D"))
     tables["nba_raw.injury_reports"] = reports.filter(pa.array(~inside))
 

@@ -130,7 +130,7 @@ def _whole(case: Case) -> dict[str, list[dict[str, Any]]]:
             mid_range_attempts=2,
             three_attempts=3,
             data_hash=f"h{n}",
-        )  # fmt: skip
+        )
         for n, day in enumerate(games)
     ]
     quotes = [
@@ -262,7 +262,8 @@ def inputs_of(store_row: Mapping[str, Any], stale: frozenset[str] = frozenset())
             types[str(f.index)],
             reasons.get(str(f.index)),
             samples.get(str(f.index)),
-            stale=f.stale_with in stale,
+            # A default has no game day behind it and carries no penalty.
+            stale=f.stale_with in stale and not RULES.source_type(types[str(f.index)]).is_default,
             clamped=not ranges[str(f.index)],
         )
         for f in CATALOGUE.features

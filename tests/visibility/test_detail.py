@@ -215,7 +215,7 @@ needs_analyser = pytest.mark.skipif(analyser.available() is not None, reason=ana
 
 @needs_analyser
 @pytest.mark.parametrize("view", view_names())
-def test_BigQuery_would_take_the_view(view: str) -> None:
+def test_bigquery_would_take_the_view(view: str) -> None:
     whole = create_view(view)
     # The analyser does not know descriptions of a view's columns, which BigQuery takes.
     options = re.compile(r" OPTIONS \(description = '(?:[^'\\]|\\.)*'\)")
@@ -226,7 +226,7 @@ def test_BigQuery_would_take_the_view(view: str) -> None:
 
 @needs_analyser
 @pytest.mark.parametrize("table", [name for name in companions("nba_predictions.ml_feature_store_v2") if "quality" in name])
-def test_BigQuery_would_take_the_statement(table: str) -> None:
+def test_bigquery_would_take_the_statement(table: str) -> None:
     analyser.analyse(statement(table))
 
 

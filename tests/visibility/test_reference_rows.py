@@ -38,17 +38,35 @@ NUMBERS = st.sampled_from([None, math.nan, math.inf, -math.inf, 0.0, -0.0, 1e-9,
 COUNTS = st.integers(0, 15)
 CHANGES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     CACHE: {
-        "points_avg_last_5": NUMBERS, "points_avg_season": NUMBERS, "points_std_last_10": NUMBERS, "team_pace_last_10": NUMBERS,
-        "minutes_avg_season": NUMBERS, "games_last_5": COUNTS, "games_last_10": COUNTS, "games_season": COUNTS, "team_games_last_10": COUNTS,
+        "points_avg_last_5": NUMBERS,
+        "points_avg_season": NUMBERS,
+        "points_std_last_10": NUMBERS,
+        "team_pace_last_10": NUMBERS,
+        "minutes_avg_season": NUMBERS,
+        "games_last_5": COUNTS,
+        "games_last_10": COUNTS,
+        "games_season": COUNTS,
+        "team_games_last_10": COUNTS,
     },
     COMPOSITE: {
-        "fatigue_score": NUMBERS, "shot_zone_mismatch_score": NUMBERS, "shot_zone_mismatch_sample": COUNTS, "shot_zone_history_games": COUNTS,
-        "pace_score": NUMBERS, "pace_sample": COUNTS, "usage_spike_score": NUMBERS, "usage_sample": COUNTS, "injury_feed_live": st.booleans(),
+        "fatigue_score": NUMBERS,
+        "shot_zone_mismatch_score": NUMBERS,
+        "shot_zone_mismatch_sample": COUNTS,
+        "shot_zone_history_games": COUNTS,
+        "pace_score": NUMBERS,
+        "pace_sample": COUNTS,
+        "usage_spike_score": NUMBERS,
+        "usage_sample": COUNTS,
+        "injury_feed_live": st.booleans(),
     },
     SHOTS: {"paint_rate_last_10": NUMBERS, "three_pt_rate_last_10": NUMBERS, "games_with_shots": COUNTS},
-    ROSTER: {"player_status": st.sampled_from([None, "out", "questionable"]), "injury_feed_live": st.booleans(), "home_game": st.booleans()},
+    ROSTER: {
+        "player_status": st.sampled_from([None, "out", "questionable"]),
+        "injury_feed_live": st.booleans(),
+        "home_game": st.booleans(),
+    },
     SUMMARY: {"points": st.integers(0, 60), "ftm": COUNTS, "has_shots": st.booleans(), "usage_rate": st.sampled_from([None, 0.0, 20.0])},
-}  # fmt: skip
+}
 RIVALS = {"AAA": (), "BBB": (DEFENSE,), "CCC": (DEFENSE, DEFENSE_GAMES)}
 
 

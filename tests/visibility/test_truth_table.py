@@ -39,14 +39,29 @@ NO_STATUS: Mapping[str, Any] = {"player_status": None, "injury_feed_live": False
 THIN_COMPOSITE = {"shot_zone_mismatch_sample": 4, "pace_sample": 4, "usage_sample": 3}
 NO_MISMATCH = {"shot_zone_mismatch_score": None, "shot_zone_mismatch_sample": 0}
 NO_USAGE = {"usage_spike_score": None, "injury_feed_live": False}
+SCORE_85: Mapping[str, Mapping[str, Any]] = {
+    ROSTER: NO_STATUS,
+    COMPOSITE: THIN_COMPOSITE,
+    CACHE: {"team_games_last_10": 4},
+    SHOTS: {"games_with_shots": 4},
+}
+NOTHING = (CACHE, SHOTS, COMPOSITE, DEFENSE, DEFENSE_GAMES, SLATE)
 SEVEN = {SUMMARY: NO_SHOTS, ROSTER: NO_STATUS, COMPOSITE: NO_USAGE}
+EIGHT = {**SEVEN, COMPOSITE: {**NO_USAGE, **NO_MISMATCH}}
 
 ODD_VALUES = {"null": None, "nan": math.nan, "inf": math.inf, "minus_inf": -math.inf, "zero": 0.0}
 INPUTS = {
-    CACHE: {"points_avg_last_5": 0, "points_avg_last_10": 1, "points_avg_season": 2, "points_std_last_10": 3, "team_pace_last_10": 22, "team_off_rating_last_10": 23},
+    CACHE: {
+        "points_avg_last_5": 0,
+        "points_avg_last_10": 1,
+        "points_avg_season": 2,
+        "points_std_last_10": 3,
+        "team_pace_last_10": 22,
+        "team_off_rating_last_10": 23,
+    },
     COMPOSITE: {"fatigue_score": 5, "shot_zone_mismatch_score": 6, "pace_score": 7, "usage_spike_score": 8},
     SHOTS: {"paint_rate_last_10": 18, "mid_range_rate_last_10": 19, "three_pt_rate_last_10": 20},
-}  # fmt: skip
+}
 
 TRUTH = {
     "everything_real": (Case("everything_real"), 98.14, "gold", "green", True),
@@ -62,7 +77,7 @@ TRUTH = {
     "score_85": (
         Case(
             "score_85",
-            {ROSTER: NO_STATUS, COMPOSITE: THIN_COMPOSITE, CACHE: {"team_games_last_10": 4}, SHOTS: {"games_with_shots": 4}},
+            SCORE_85,
             (DEFENSE,),
             line=False,
             rival="R85",
@@ -76,7 +91,7 @@ TRUTH = {
     "below_85": (
         Case(
             "below_85",
-            {ROSTER: NO_STATUS, COMPOSITE: THIN_COMPOSITE, CACHE: {"team_games_last_10": 4, "games_last_5": 2}, SHOTS: {"games_with_shots": 4}},
+            {**SCORE_85, CACHE: {"team_games_last_10": 4, "games_last_5": 2}},
             (DEFENSE,),
             line=False,
             rival="S85",
@@ -89,11 +104,11 @@ TRUTH = {
     ),
     "seven_failures": (Case("seven_failures", SEVEN, (SHOTS, CACHE, SLATE), rival="SEV"), 77.84, "bronze", "yellow", True),
     "eight_failures": (
-        Case("eight_failures", {**SEVEN, COMPOSITE: {**NO_USAGE, **NO_MISMATCH}}, (SHOTS, CACHE, SLATE), rival="EIG"), 76.22, "bronze", "red", False,
+        Case("eight_failures", EIGHT, (SHOTS, CACHE, SLATE), rival="EIG"), 76.22, "bronze", "red", False,
     ),
     "rookie": (Case("rookie", {}, (CACHE, SHOTS, COMPOSITE), line=False, games=0), 52.22, "poor", "red", False),
     "nothing_at_all": (
-        Case("nothing_at_all", {ROSTER: NO_STATUS}, (CACHE, SHOTS, COMPOSITE, DEFENSE, DEFENSE_GAMES, SLATE), line=False, rival="NIL", games=0),
+        Case("nothing_at_all", {ROSTER: NO_STATUS}, NOTHING, line=False, rival="NIL", games=0),
         44.11, "critical", "red", False,
     ),
 }  # fmt: skip
@@ -269,7 +284,7 @@ def test_FM51_every_count_equals_a_recount_of_the_per_feature_columns(rows: dict
         assert row["critical_feature_count"] + sum(sources[f.index] == "default" for f in CATALOGUE.where(critical=True)) == 6
 
 
-def test_every_JSON_column_is_filled_where_it_should_be(rows: dict[str, dict[str, Any]]) -> None:
+def test_every_json_column_is_filled_where_it_should_be(rows: dict[str, dict[str, Any]]) -> None:
     whole, lost = rows["everything_real"], rows["composite_lost"]
     size = {name: len(json.loads(value)) for name, value in whole.items() if name.endswith("_json")}
     with_default = sum(feature.has_default for feature in CATALOGUE.features)

@@ -81,7 +81,7 @@ def _dry_run() -> object:
 def _on_tables(warehouse: BigQueryWarehouse, reads: set[str], writes: set[str]) -> Iterator[Right]:
     from google.api_core.exceptions import GoogleAPICallError
 
-    first = {spec.dataset: spec.name for spec in reversed(load_contracts().values()) if spec.built_by != "view"}
+    first = {spec.dataset: spec.name for spec in reversed(list(load_contracts().values())) if spec.built_by != "view"}
     for dataset, table in sorted(first.items()):
         granted: list[str] = []
         detail = ""

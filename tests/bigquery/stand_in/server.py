@@ -150,6 +150,8 @@ class _Handler(BaseHTTPRequestHandler):
             return {"permissions": [name for name in body["permissions"] if (parts[1], name) not in store.denied]}
         if len(parts) == 3:
             raise RefusedError(403, "accessDenied", f"Access Denied: Dataset {parts[1]}")
+        if len(parts) == 4 and self.command == "PATCH":
+            return store.change(parts[1], parts[3], body)
         if len(parts) == 4:
             return store.drop(parts[1], parts[3]) if self.command == "DELETE" else store.table(parts[1], parts[3])
         raise RefusedError(404, "notFound", "/".join(parts))

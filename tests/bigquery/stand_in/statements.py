@@ -150,10 +150,11 @@ class Runner:
         if text.startswith("CREATE SCHEMA"):
             dataset = text.split("`")[1].split(".")[-1]
             return f'CREATE SCHEMA IF NOT EXISTS "{dataset}"'
-        if isinstance(parsed, exp.Create):
+        is_temporary = isinstance(parsed, exp.Create) and parsed.find(exp.TemporaryProperty) is not None
+        if isinstance(parsed, exp.Create) and not is_temporary:
             # Options steer the service's storage and change no row; the adapter knows few of them.
             return to_duckdb(text.rpartition("\nOPTIONS (")[0] or text)
-        own = not isinstance(parsed, exp.Query) or any(sign in text for sign in ENGINE_SIGNS)
+        own = is_temporary or not isinstance(parsed, exp.Query) or any(sign in text for sign in ENGINE_SIGNS)
         if not own:
             return to_duckdb(text)
         for table in parsed.find_all(exp.Table):

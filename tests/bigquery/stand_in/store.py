@@ -155,8 +155,10 @@ class Store:
             return job
 
     def _load(self, config: Mapping[str, Any], data: bytes) -> None:
-        ref = config["destinationTable"]
-        self._write(ref["datasetId"], ref["tableId"], pq.read_table(io.BytesIO(data)), config["writeDisposition"])
+        ref, rows = config["destinationTable"], pq.read_table(io.BytesIO(data))
+        if f"{ref['datasetId']}.{ref['tableId']}" not in self.tables and config.get("createDisposition") != "CREATE_NEVER":
+            self._create_like(ref["datasetId"], ref["tableId"], rows)
+        self._write(ref["datasetId"], ref["tableId"], rows, config.get("writeDisposition", "WRITE_APPEND"))
 
     def _query(self, job: dict[str, Any], config: dict[str, Any]) -> None:
         sql = config["query"]
@@ -165,10 +167,28 @@ class Store:
             self._created_by(sql)
         target = config.get("destinationTable")
         if target and rows is not None:
-            self._write(target["datasetId"], target["tableId"], rows, config["writeDisposition"])
+            if f"{target['datasetId']}.{target['tableId']}" not in self.tables and config.get("createDisposition") != "CREATE_NEVER":
+                self._create_like(target["datasetId"], target["tableId"], rows)
+            self._write(target["datasetId"], target["tableId"], rows, config.get("writeDisposition", "WRITE_EMPTY"))
         fields = [field(column[0], column[1]) for column in description or []]
         job["_fields"], job["_rows"] = fields, rows
         job["statistics"]["query"] = {"statementType": kind, "totalBytesProcessed": "0", "schema": {"fields": fields}}
+
+    def _create_like(self, dataset: str, name: str, rows: pa.Table) -> None:
+        """Create a table with the columns of what is loaded into it."""
+        self.connection.register("_shape", rows.slice(0, 0))
+        try:
+            self.connection.execute(f'CREATE TABLE "{dataset}"."{name}" AS SELECT * FROM _shape')
+        finally:
+            self.connection.unregister("_shape")
+        self.tables[f"{dataset}.{name}"] = {"creationTime": now_ms()}
+
+    def change(self, dataset: str, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Change what the service keeps of a table beside its rows."""
+        with self.lock:
+            self.table(dataset, name)
+            self.tables[f"{dataset}.{name}"] |= {key: body[key] for key in ("expirationTime", "labels") if key in body}
+            return self.table(dataset, name)
 
     def _write(self, dataset: str, name: str, rows: pa.Table, disposition: str) -> None:
         self.table(dataset, name)
