@@ -24,7 +24,7 @@ Memory = dict[tuple[str, tuple[dt.date, ...]], pa.Table]
 KILLED = 9
 
 
-class Stop(Exception):
+class Stop(Exception):  # noqa: N818 - a stop, not an error
     """The planted fault."""
 
 
@@ -123,7 +123,7 @@ def in_child(work: Callable[[], Any], answer: Path) -> int:
         try:
             answer.write_text(json.dumps(work(), default=str), encoding="utf-8")
             os._exit(0)
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - whatever stops the child is reported
             answer.write_text(traceback.format_exc(), encoding="utf-8")
             os._exit(1)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

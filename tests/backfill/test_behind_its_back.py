@@ -110,12 +110,15 @@ def test_the_doctor_names_what_is_wrong_and_mends_it(site: Site) -> None:
     alter_a_value(site, DEFENSE, date)
     stray = dt.date(2024, 8, 1)
     site.replace(DEFENSE, stray, lambda rows: rows)
-    moved = site.warehouse.query(f"SELECT * REPLACE (DATE '2024-08-01' AS game_date) FROM {DEFENSE} WHERE game_date = @date", {"date": date})
+    moved = site.warehouse.query(
+        f"SELECT * REPLACE (DATE '2024-08-01' AS game_date) FROM {DEFENSE} WHERE game_date = @date", {"date": date}
+    )
     site.replace(DEFENSE, stray, lambda _: moved.cast(_.schema))
     orphan = data_file(site, DEFENSE, date).with_name("nobody-0123456789ab.parquet")
     orphan.write_bytes(b"PAR1PAR1")
     dead = {
-        "run_id": "r1", "command": "{}", "started_at": site.now, "state": "running", "holder": "nowhere:1:1", "code_version": "x", "definition_version": "x",
+        "run_id": "r1", "command": "{}", "started_at": site.now, "state": "running", "holder": "nowhere:1:1",
+        "code_version": "x", "definition_version": "x",
     }  # fmt: skip
     dead["holder"] = site.warehouse.this_process().rpartition(":")[0] + ":0"
     from orchestration.runs import RUNS

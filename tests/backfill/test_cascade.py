@@ -132,4 +132,4 @@ def test_lineage_says_what_entered(site: Site) -> None:
         assert (row["head_to_head_game_dates"] or []) == duels
         assert row["player_window_start"] == (past[-10][0] if len(past) >= 10 else date - dt.timedelta(days=365))
         assert f"nba_precompute.player_daily_cache/{date}" in row["upstream_partitions"]
-    assert {name for name in companions(STORE_TABLE)} >= {LINEAGE}
+    assert set(companions(STORE_TABLE)) >= {LINEAGE}

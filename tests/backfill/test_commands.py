@@ -115,7 +115,9 @@ def test_completeness_counts_rows_and_names_players(site: Site, type_in: Any) ->
 def test_the_doctor_prints_its_plan_and_walks_it(site: Site, type_in: Any) -> None:
     assert type_in("doctor").output == "everything agrees\n"
     stray = dt.date(2024, 8, 1)
-    rows = site.warehouse.query(f"SELECT * REPLACE (DATE '{stray}' AS game_date) FROM {CACHE} WHERE game_date = @date", {"date": site.dates()[0]})
+    rows = site.warehouse.query(
+        f"SELECT * REPLACE (DATE '{stray}' AS game_date) FROM {CACHE} WHERE game_date = @date", {"date": site.dates()[0]}
+    )
     site.replace(CACHE, stray, lambda none: rows.cast(none.schema))
     found = type_in("doctor")
     assert found.exit_code == 5

@@ -74,7 +74,8 @@ def test_a_row_whose_cache_lacks_two_of_ten_games_is_a_gap_and_not_production_re
     assert measured.players == tuple(victims)
     assert (measured.days[0].gaps, measured.days[0].rows) == (1, built.rows)
     listed = site.warehouse.query(
-        "SELECT player_lookup, games_missing FROM nba_predictions.v_incomplete_features WHERE game_date = @date AND games_missing > 0", {"date": date}
+        "SELECT player_lookup, games_missing FROM nba_predictions.v_incomplete_features WHERE game_date = @date AND games_missing > 0",
+        {"date": date},
     ).to_pylist()
     assert listed == [{"player_lookup": victims[0], "games_missing": 2}]
 

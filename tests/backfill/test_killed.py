@@ -40,7 +40,8 @@ def everything(warehouse: Warehouse, tables: tuple[str, ...]) -> dict[str, Any]:
     with sqlite3.connect(warehouse.settings.warehouse_dir / "catalog.sqlite") as catalog:  # type: ignore[attr-defined]
         leases = catalog.execute("SELECT count(*) FROM leases").fetchone()[0]
     ledger = warehouse.query(
-        "SELECT table_name, game_date, state, row_count, fingerprint, upstream_fingerprint FROM nba_orchestration.partition_ledger ORDER BY 1, 2"
+        "SELECT table_name, game_date, state, row_count, fingerprint, upstream_fingerprint"
+        " FROM nba_orchestration.partition_ledger ORDER BY 1, 2"
     )
     running = warehouse.query("SELECT COUNT(*) AS n FROM nba_orchestration.pipeline_runs WHERE state = 'running'").to_pylist()[0]["n"]
     return {

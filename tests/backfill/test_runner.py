@@ -80,7 +80,9 @@ def test_FM44_failures_come_before_the_rest(site: Site) -> None:
     forget(site, CACHE, dates[-2:])
     old = {"attempts": 1, "last_attempt_at": site.now, "last_error": "x", "run_id": "r"}
     site.warehouse.record([RecordWrite(ATTEMPTS, [{"table_name": CACHE, "game_date": dates[3], **old}])])
-    row = site.warehouse.query(f"SELECT * FROM {LEDGER} WHERE table_name = @t AND game_date = @d", {"t": CACHE, "d": dates[3]}).to_pylist()[0]
+    row = site.warehouse.query(f"SELECT * FROM {LEDGER} WHERE table_name = @t AND game_date = @d", {"t": CACHE, "d": dates[3]}).to_pylist()[
+        0
+    ]
     site.warehouse.record([RecordWrite(LEDGER, [{**row, "state": "blocked", "upstream_fingerprint": "old"}])])
     stages = [stage for stage in site.plan().stages if isinstance(stage, BuildStage) and stage.table == CACHE]
     assert [stage.dates for stage in stages] == [(dates[3],), tuple(dates[-2:])]
@@ -191,7 +193,7 @@ def test_FM49_an_interrupted_backfill_is_not_resumed_with_other_definitions(site
     forget(site, CACHE, site.dates()[-1:])
     interrupt(site, monkeypatch, Request(), 0)
     monkeypatch.setattr("backfill.request.definition_version", lambda: "another")
-    with pytest.raises(StaleDefinitionError, match="definitions .* now another"):
+    with pytest.raises(StaleDefinitionError, match=r"definitions .* now another"):
         site.backfill()
     assert site.backfill(resume=False).exit_status == 0
 
@@ -245,7 +247,9 @@ def test_progress_can_be_read_while_it_runs_and_afterwards(site: Site) -> None:
 def test_gaps_leave_alone_what_is_merely_stale(site: Site) -> None:
     dates = site.dates()
     forget(site, CACHE, dates[5:7])
-    row = site.warehouse.query(f"SELECT * FROM {LEDGER} WHERE table_name = @t AND game_date = @d", {"t": ZONES, "d": dates[9]}).to_pylist()[0]
+    row = site.warehouse.query(f"SELECT * FROM {LEDGER} WHERE table_name = @t AND game_date = @d", {"t": ZONES, "d": dates[9]}).to_pylist()[
+        0
+    ]
     site.warehouse.record([RecordWrite(LEDGER, [{**row, "definition_version": "old"}])])
     outcome = site.backfill(Request(gaps=True))
     assert [(stage.table, stage.dates) for stage in outcome.plan.stages] == [(CACHE, tuple(dates[5:7]))]
