@@ -226,7 +226,8 @@ def test_a_late_game_is_written_with_its_own_date(week: Site) -> None:
     assert late.date() == WEEK[1] + dt.timedelta(days=1)
     week.store.materialize(late - dt.timedelta(seconds=1), late + dt.timedelta(seconds=1))
     rows = store_table(WEEK)
-    written = [row["player_lookup"] for row in online(week.store, rows) if row]
+    found = online(week.store, rows)
+    written = [key for key, row in zip(rows["player_lookup"].to_pylist(), found, strict=True) if row]
     assert written == [player(1), player(3)]
 
 
