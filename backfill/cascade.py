@@ -13,7 +13,7 @@ from backfill.runner import STOPPING
 from backfill.touched_rows import Touched, touched_rows
 from orchestration.build import Built, build_table
 from orchestration.definitions import partition_definition
-from orchestration.ledger import entries
+from orchestration.ledger import entries, unbuilt_dates
 from orchestration.lineage import upstream_fingerprints
 from orchestration.outcome import LEDGER
 from orchestration.plan import DAY, LOOK_BACK, dated_tables, summaries
@@ -54,6 +54,7 @@ class CascadePlan:
     stages: tuple[CascadeStage, ...]
     vouched: Mapping[str, tuple[dt.date, ...]]
     partitions: Mapping[str, Mapping[dt.date, Partition]]
+    is_taken_on_trust: bool = False
 
     @property
     def store_dates(self) -> tuple[dt.date, ...]:
@@ -117,16 +118,16 @@ def plan_cascade(warehouse: Warehouse, dates: Sequence[dt.date], run: Run, with_
     """
     known = _known(warehouse)
     stale = _stale_dates(warehouse, known)
+    trusted: set[dt.date] = set()
     if len(dates) > MOST_CHANGES:
         changes: tuple[Change, ...] = ()
         low, high = min(dates), max(dates) + LOOK_BACK
         touched = Touched({}, frozenset(date for date in known[STORE_TABLE] if low <= date <= high))
     else:
         rebuilt = {date for table in summaries() for date in stale[table]} | _arrived(warehouse, known, eastern_date(run.as_of))
-        changes = tuple(
-            whole_date(warehouse, change.date) if change.is_empty and change.date not in rebuilt else change
-            for change in find_changes(warehouse, dates, run)
-        )
+        found = find_changes(warehouse, dates, run)
+        trusted = {change.date for change in found if change.is_empty and change.date not in rebuilt}
+        changes = tuple(whole_date(warehouse, change.date) if change.date in trusted else change for change in found)
         touched = touched_rows(warehouse, changes)
     stages = [CascadeStage(table, tuple(sorted(dates))) for table in summaries() if dates]
     vouched = {}
@@ -137,7 +138,7 @@ def plan_cascade(warehouse: Warehouse, dates: Sequence[dt.date], run: Run, with_
             stages.append(CascadeStage(table, again))
         vouched[table] = tuple(sorted(set(lines) - set(again) - set(stale[table])))
     parts = {name: warehouse.partitions(name) for name in _read_tables()}
-    return CascadePlan(changes, touched, tuple(stages), vouched, parts)
+    return CascadePlan(changes, touched, tuple(stages), vouched, parts, bool(trusted))
 
 
 def _read_tables() -> list[str]:
@@ -180,6 +181,9 @@ def run_cascade(warehouse: Warehouse, plan: CascadePlan, run: Run, report: Repor
         if report:
             report(stage.line(), number, len(plan.stages))
         wanted = [date for date in stage.dates if date not in bad]
+        if not plan.is_taken_on_trust:
+            # A table whose inputs came out as they were, such as the slates after a correction of points, is current already.
+            wanted = list(unbuilt_dates(warehouse, stage.table, wanted))
         if not wanted:
             continue
         try:

@@ -247,7 +247,8 @@ def _in_scope(item: TableState, request: Request, attempts: Attempts) -> TableSt
     """Leave out of the work what was not asked for and what has been tried too often; retry what was named one by one."""
     states = {}
     for date, found in item.states.items():
-        if date in request.dates and found.state is State.BLOCKED:
+        if (request.gaps or date in request.dates) and found.state is State.BLOCKED:
+            # Asked for by name: the same rows may pass another suite, or beside other neighbours.
             found = replace(found, retry=True)
         if request.gaps and found.state is State.STALE:
             found = replace(found, retry=False)

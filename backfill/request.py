@@ -31,7 +31,6 @@ class Request:
     gaps: bool = False
     date_by_date: bool = False
     rows_per_stage: int = ROWS_PER_STAGE
-    only_columns: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the request as it is kept in the run record."""
@@ -43,7 +42,6 @@ class Request:
             "gaps": self.gaps,
             "date_by_date": self.date_by_date,
             "rows_per_stage": self.rows_per_stage,
-            "only_columns": list(self.only_columns),
         }
 
 

@@ -41,7 +41,7 @@ class Bench:
     """A scratch folder with homes in the states the benchmarks start from."""
 
     folder: Path
-    homes: dict[str, Path] = field(default_factory=dict)
+    left: dict[str, Path] = field(default_factory=dict)
     made: int = 0
 
     def step(self, name: str, home: Path) -> Reading:
@@ -51,34 +51,36 @@ class Bench:
             [sys.executable, "-m", "benchmarks.child", name], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise RuntimeError(f"step {name} failed:\n{done.stderr.strip()}")
+            raise RuntimeError(f"step {name} ended with status {done.returncode}: {done.stderr.strip() or 'without a word'}")
         found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
         return Reading(**found)
 
     def home(self, state: str) -> Path:
-        """Return a fresh copy of the home in that state."""
+        """Return a fresh home in that state, a copy of one that an earlier step has left."""
+        if state != "empty" and state not in self.left:
+            before, step = MADE_BY[state]
+            made = self.home(before)
+            self.step(step, made)
+            self.left[state] = made
         self.made += 1
         copy = self.folder / f"home-{self.made}"
         if state == "empty":
             copy.mkdir(parents=True)
-            return copy
-        if state not in self.homes:
-            before, step = MADE_BY[state]
-            made = self.home(before)
-            self.step(step, made)
-            self.homes[state] = made
-        shutil.copytree(self.homes[state], copy)
+        else:
+            shutil.copytree(self.left[state], copy)
         return copy
 
     def run(self, name: str, step: str, state: str, runs: int, limit: str | None) -> Result:
-        """Run a step several times, and the limit it is held against as often."""
-        readings = [self._once(step, state) for _ in range(runs)]
-        limits = [self._once(limit, "built" if limit == "build_limit" else "empty") for _ in range(runs)] if limit else []
+        """Run a step several times, each time followed, on the home it left, by the limit it is held against."""
+        readings, limits = [], []
+        leaves = next((after for after, (_, maker) in MADE_BY.items() if maker == step), None)
+        for _ in range(runs):
+            home = self.home(state)
+            readings.append(self.step(step, home))
+            if limit:
+                limits.append(self.step(limit, home))
+            if leaves and leaves not in self.left:
+                self.left[leaves] = home
+            else:
+                shutil.rmtree(home)
         return Result(name, tuple(readings), tuple(limits))
-
-    def _once(self, step: str, state: str) -> Reading:
-        home = self.home(state)
-        try:
-            return self.step(step, home)
-        finally:
-            shutil.rmtree(home)

@@ -58,6 +58,7 @@ def ingest_limit(settings: Settings) -> Reading:
     with measured() as reading:
         for file in files:
             connection.execute(f"COPY (SELECT * FROM '{file}') TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+    target.unlink(missing_ok=True)
     reading.facts = {"files": len(files)}
     return reading
 
@@ -109,6 +110,7 @@ def build_limit(settings: Settings) -> Reading:
                 order = ", ".join(contract(name).keys)
                 rows = f"SELECT * FROM {name} WHERE game_date BETWEEN DATE '{dates[0]}' AND DATE '{dates[-1]}' ORDER BY game_date, {order}"
                 cursor.execute(f"COPY ({rows}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+    target.unlink(missing_ok=True)
     reading.facts = {"statements": sum(1 + len(companions(table)) for table, _ in stages)}
     return reading
 

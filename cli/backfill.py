@@ -42,7 +42,7 @@ def backfill(**options: Any) -> None:
     Bad dates are blocked, their neighbours publish. Exit status 0 only when everything asked for is verified, else 5.
     """
     from backfill.request import ROWS_PER_STAGE, Request
-    from cli.backfill_views import say_cascade, say_outcome, say_plan, say_status
+    from cli.backfill_views import say_cascade, say_filled, say_outcome, say_plan, say_status
     from schemas.clock import utc_now
     from schemas.errors import UsageError
     from schemas.settings import load_settings
@@ -85,8 +85,14 @@ def backfill(**options: Any) -> None:
         gaps=options["gaps"],
         date_by_date=options["date_by_date"],
         rows_per_stage=options["rows_per_stage"] or ROWS_PER_STAGE,
-        only_columns=tuple(name.strip() for name in (options["only_columns"] or "").split(",") if name.strip()),
     )
+    if options["only_columns"]:
+        from backfill.only_columns import fill_columns
+
+        columns = [name.strip() for name in options["only_columns"].split(",") if name.strip()]
+        filled = fill_columns(warehouse, request, columns, now, options["as_of"] or now, settings.cutoff_minutes, dry)
+        say_filled(filled, as_json)
+        raise SystemExit(int(filled.exit_status))
     if dry:
         from backfill.plan import make_plan
         from backfill.preflight import absent_inputs

@@ -11,6 +11,7 @@ from cli.output import say_json, table
 
 if TYPE_CHECKING:
     from backfill.cascade_run import CascadeOutcome
+    from backfill.only_columns import Filled
     from backfill.plan import Plan
     from backfill.preflight import Absent
     from backfill.request import Frozen
@@ -140,3 +141,14 @@ def say_cascade(done: CascadeOutcome, as_json: bool) -> None:
         return
     for line in done.lines():
         click.echo(line)
+
+
+def say_filled(filled: Filled, as_json: bool) -> None:
+    """Print which columns were filled on which dates, and that all others are as they were."""
+    if as_json:
+        say_json(filled.as_dict())
+        return
+    verb = "filled" if filled.run_id else "would be filled"
+    click.echo(f"{', '.join(filled.columns)} {verb} on {len(filled.dates)} dates, {filled.rows} rows; every other column is as it was")
+    for date, why in sorted(filled.left.items()):
+        click.echo(f"  left as it was: {date}, {why}")

@@ -17,13 +17,18 @@ if TYPE_CHECKING:
 
 @click.group()
 def schemas() -> None:
-    """Compare the tables of the warehouse with the contracts and create what is missing; nothing is ever removed."""
+    """Compare the tables of the warehouse with contracts and migrations and create what is missing.
+
+    Nothing is removed but columns that a migration retired, and those only with --override-drop-columns.
+    """
 
 
-def _say(changes: Sequence[Change], with_sql: bool, as_json: bool, verb: str) -> None:
+def _say(changes: Sequence[Change], migrations: Sequence[str], with_sql: bool, as_json: bool, verb: str) -> None:
     if as_json:
-        say_json({verb: [vars(change) for change in changes]})
+        say_json({verb: [vars(change) for change in changes], "migrations": list(migrations)})
         return
+    for line in migrations:
+        click.echo(line)
     if not changes:
         click.echo("tables and views are as the contracts say")
         return
@@ -34,7 +39,9 @@ def _say(changes: Sequence[Change], with_sql: bool, as_json: bool, verb: str) ->
     click.echo(f"\n{len(changes)} statements {verb}")
 
 
-def _run(apply_them: bool, with_sql: bool, as_json: bool) -> None:
+def _run(apply_them: bool, with_sql: bool, as_json: bool, override_drop_columns: bool = False) -> None:
+    from backfill.migrations import apply_migrations, plan_migrations
+    from schemas.clock import utc_now
     from schemas.settings import load_settings
     from transformations.views import view_statements
     from warehouse import open_warehouse
@@ -51,9 +58,13 @@ def _run(apply_them: bool, with_sql: bool, as_json: bool) -> None:
         elif apply_them:
             # The embedded tables are files in the contract's columns; only the views are kept as definitions.
             warehouse.define_views(view_statements())
+        # A cloud project without tables has no columns to compare yet: the first apply makes them.
+        migrations = plan_migrations(warehouse) if apply_them or not changes else None
+        if apply_them and migrations is not None:
+            apply_migrations(warehouse, migrations, utc_now(), override_drop_columns)
     finally:
         warehouse.close()
-    _say(changes, with_sql, as_json, "done" if apply_them else "due")
+    _say(changes, migrations.lines() if migrations else [], with_sql, as_json, "done" if apply_them else "due")
 
 
 @schemas.command()
@@ -65,7 +76,12 @@ def plan(with_sql: bool, as_json: bool) -> None:
 
 
 @schemas.command()
+@click.option(
+    "--override-drop-columns",
+    is_flag=True,
+    help="Also take out of the stored rows the columns that a migration retired; their values are gone.",
+)
 @json_option
-def apply(as_json: bool) -> None:
-    """Create what is missing: additive, repeatable, and safe on tables that hold rows."""
-    _run(True, False, as_json)
+def apply(override_drop_columns: bool, as_json: bool) -> None:
+    """Create what is missing and apply migrations: additive, repeatable, and safe on tables that hold rows."""
+    _run(True, False, as_json, override_drop_columns)

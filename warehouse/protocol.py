@@ -134,6 +134,12 @@ class Warehouse(Protocol):
     def damaged(self, table: str) -> tuple[dt.date, ...]:
         """Return the published partitions whose rows cannot be read any more; while there are any, the table cannot be read."""
 
+    def stored_columns(self, table: str) -> dict[str, int]:
+        """Return the columns that the stored rows have, each with the number of published partitions that have it."""
+
+    def drop_columns(self, table: str, columns: Sequence[str]) -> None:
+        """Take columns out of the stored rows; every other column keeps its values, proved by fingerprint."""
+
     def record(self, writes: Sequence[RecordWrite]) -> None:
         """Write rows of record tables in one step."""
 

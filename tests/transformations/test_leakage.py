@@ -22,6 +22,7 @@ DEFENSE = "nba_precompute.team_defense_zone_analysis"
 CACHE = "nba_precompute.player_daily_cache"
 ZONES = "nba_precompute.player_shot_zone_analysis"
 FACTORS = "nba_precompute.player_composite_factors"
+pytestmark = pytest.mark.slow
 SCENARIOS = (PAST, EVENING_BEFORE, PLAYOFFS) = ("a past date", "the evening before", "a playoff date")
 
 

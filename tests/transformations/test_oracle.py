@@ -19,7 +19,8 @@ from tests.transformations.spoiled import spoil
 from tests.transformations.workbench import DATED, LONG_AFTER, STORE, SUMMARIES, Workbench
 from transformations.render import statement
 
-ROWS_PER_DATE = 6
+ROWS_PER_DATE = 5
+pytestmark = pytest.mark.slow
 ALWAYS_KNOWN = {"fatigue_score", "games_in_last_7_days", "rest_advantage", "home_away", "back_to_back", "playoff_game", "games_vs_opponent"}
 NO_DEFAULT_IN_THIS_LEAGUE = {"has_vegas_line", "injury_risk"}
 OFFENSE = "nba_analytics.team_offense_game_summary"

@@ -119,6 +119,18 @@ WHERE table_name = @table_name AND key BETWEEN @low AND @high ORDER BY key"""
         del table
         return ()
 
+    def stored_columns(self, table: str) -> dict[str, int]:
+        """Return the columns of the table, each with all its partitions: a column belongs to the whole table here."""
+        return dict.fromkeys(self.column_types(table), len(self.partitions(table)))
+
+    def drop_columns(self, table: str, columns: Sequence[str]) -> None:
+        """Take columns out of the table; BigQuery leaves every other column alone."""
+        from warehouse.bigquery.schema import Change, apply
+
+        path = self.names.path(table)
+        drops = ", ".join(f"DROP COLUMN IF EXISTS `{name}`" for name in columns)
+        apply(self, [Change("drop columns", path, f"ALTER TABLE `{path}` {drops}")])
+
     def column_types(self, table: str) -> dict[str, str]:
         """Return the column names and GoogleSQL types of a table as they are in the warehouse; none for a table that is not there."""
         from google.api_core.exceptions import NotFound

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 
 from schemas.contracts import TableContract
-from schemas.errors import ReadBackError
+from schemas.errors import DefinitionError, ReadBackError
 from warehouse.embedded import entries, housekeeping
 from warehouse.embedded.entries import FileEntry
 from warehouse.embedded.session import Session
@@ -41,6 +41,33 @@ def _merged(session: Session, spec: TableContract, old: Sequence[FileEntry], tok
         raise
 
 
+def _merge(session: Session, spec: TableContract, old: Sequence[FileEntry]) -> None:
+    """Put one file with the contract's columns in the place of these, in one step."""
+    catalog = session.catalog
+    token = f"merged-{uuid.uuid4().hex[:12]}"
+    _merged(session, spec, old, token)
+    with storage_errors("publish"), catalog.write() as connection:
+        keys = sorted(key for entry in old for key in entry.live)
+        file_id = entries.add_file(connection, spec.name, housekeeping.stored_path(spec.name, token), spec.column_names, keys)
+        for entry in old:
+            entries.move_partitions(connection, spec.name, entry, file_id)
+        entries.retire(connection)
+        entries.bump(connection, [spec.name])
+
+
+def rewrite_without(session: Session, spec: TableContract, columns: Sequence[str]) -> int:
+    """Write the files anew that hold one of the columns, which the contract must no longer have; return how many there were."""
+    declared = sorted(set(columns) & set(spec.column_names))
+    if declared:
+        raise DefinitionError(f"{spec.name} still declares columns that are to be dropped", declared)
+    with storage_errors("be read"), session.catalog.snapshot() as snapshot:
+        files = entries.file_entries(session.catalog, snapshot, spec.name)
+    old = [entry for entry in files if set(columns) & set(entry.columns)]
+    for entry in old:
+        _merge(session, spec, [entry])
+    return len(old)
+
+
 def compact(session: Session, spec: TableContract, above: int = MOST_FILES) -> int:
     """Merge the small files of a table that has more than `above` files; return how many were merged.
 
@@ -55,13 +82,5 @@ def compact(session: Session, spec: TableContract, above: int = MOST_FILES) -> i
     old = [entry for entry in files if _is_worth_merging(entry)]
     if len(files) <= above or len(old) < 2:
         return 0
-    token = f"merged-{uuid.uuid4().hex[:12]}"
-    _merged(session, spec, old, token)
-    with storage_errors("publish"), catalog.write() as connection:
-        keys = sorted(key for entry in old for key in entry.live)
-        file_id = entries.add_file(connection, spec.name, housekeeping.stored_path(spec.name, token), spec.column_names, keys)
-        for entry in old:
-            entries.move_partitions(connection, spec.name, entry, file_id)
-        entries.retire(connection)
-        entries.bump(connection, [spec.name])
+    _merge(session, spec, old)
     return len(old)

@@ -70,6 +70,19 @@ class EmbeddedWarehouse:
             files = entries.file_entries(self.catalog, snapshot, table)
         return tuple(sorted(dt.date.fromisoformat(key) for entry in files if not is_whole(entry.path) for key in entry.live))
 
+    def stored_columns(self, table: str) -> dict[str, int]:
+        """Return the columns that the stored rows have, each with the number of published partitions that have it."""
+        with storage_errors("be read"), self.catalog.snapshot() as snapshot:
+            files = entries.file_entries(self.catalog, snapshot, table)
+        counts: dict[str, int] = {}
+        for entry in files:
+            counts |= {name: counts.get(name, 0) + len(entry.live) for name in entry.columns}
+        return counts
+
+    def drop_columns(self, table: str, columns: Sequence[str]) -> None:
+        """Take columns out of the stored rows; every other column keeps its values, proved by fingerprint."""
+        compaction.rewrite_without(self.session, contract(table), columns)
+
     def column_types(self, table: str) -> dict[str, str]:
         """Return the column names and GoogleSQL types of a table as they are in the warehouse."""
         return {column.name: column.sql_type for column in contract(table).columns}

@@ -31,6 +31,11 @@ _ALLOWED: frozenset[type[Expr]] = frozenset(
 """Constructs whose meaning has been compared; everything else is refused."""
 
 
+# The tree of the statement last asked for its tables: it is translated next, and parsing a long one twice takes a second.
+# A tree is handed over once, for translating changes it.
+_parsed: dict[str, exp.Expr] = {}
+
+
 def to_duckdb(sql: str, tables: Mapping[str, str] | tuple[tuple[str, str], ...] | None = None) -> str:
     """Translate one GoogleSQL statement, a query or CREATE TABLE or VIEW, into DuckDB's SQL with BigQuery's meaning.
 
@@ -43,7 +48,7 @@ def to_duckdb(sql: str, tables: Mapping[str, str] | tuple[tuple[str, str], ...] 
 
 @lru_cache(maxsize=CACHED_STATEMENTS)
 def _translated(sql: str, tables: tuple[tuple[str, str], ...]) -> str:
-    root = parse(sql)
+    root = _parsed.pop(sql, None) or parse(sql)
     if not isinstance(root, (exp.Query, exp.Create)):
         raise refusal(f"scripting or {root.key.upper()}: only queries and CREATE TABLE or VIEW", root)
     root = _bottom_up(root, DESUGARS)
@@ -144,7 +149,10 @@ def table_names(sql: str) -> frozenset[str]:
     """Return the `dataset.table` names a statement reads: no CTEs, no project, not the table a CREATE makes."""
     root = parse(sql)
     made = root.find(exp.Table) if isinstance(root, exp.Create) else None
-    return frozenset(name for table in root.find_all(exp.Table) if table is not made and (name := _dataset_table(table)) is not None)
+    names = frozenset(name for table in root.find_all(exp.Table) if table is not made and (name := _dataset_table(table)) is not None)
+    _parsed.clear()
+    _parsed[sql] = root
+    return names
 
 
 @lru_cache(maxsize=CACHED_STATEMENTS)
