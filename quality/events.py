@@ -5,12 +5,26 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from quality.verdicts import GATE_ERROR, DateVerdict, Finding, GateReport
 from schemas.rules import STORE_TABLE, Rules, load_rules
 
-STORE_GATE, TABLE_GATE = "store_gate", "table_gate"
+EVENTS = "nba_orchestration.data_quality_events"
+STORE_GATE, TABLE_GATE, DEPENDENCY_GATE, CANARY, MESSAGE = "store_gate", "table_gate", "dependency_gate", "canary", "completion_message"
+SEVERITIES = ("P0", "P1", "P2", "P3", "info")
+LIVE = ("open", "acknowledged")
+
+
+def subject(event: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what an event is about, whatever the run that saw it."""
+    return (event["event_type"], event["table_name"], event.get("game_date"), event["reason_code"])
+
+
+def worst(*severities: str) -> str:
+    """Return the worst of the severities."""
+    return min(severities, key=SEVERITIES.index)
 
 
 def event_id(table: str, date: dt.date | None, reason_code: str, run_id: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel
 
@@ -43,17 +42,26 @@ def to_duckdb(sql: str, tables: Mapping[str, str] | tuple[tuple[str, str], ...] 
     A project in front of a dataset is dropped; `@name` becomes `$name`. Raises `DefinitionError` with construct and
     line for anything outside the portable subset.
     """
-    return _translated(sql, tuple(sorted(dict(tables or ()).items())))
+    given = dict(tables or ())
+    text = _translated(sql, tuple(sorted(given)))
+    for name, relation in given.items():
+        text = text.replace(f'"{_stand_in(name)}"', relation)
+    return text
+
+
+def _stand_in(table: str) -> str:
+    """Return the name that stands for a replaced table in a translated text, which so serves for whatever relation is given."""
+    return f"relation in place of {table}"
 
 
 @lru_cache(maxsize=CACHED_STATEMENTS)
-def _translated(sql: str, tables: tuple[tuple[str, str], ...]) -> str:
+def _translated(sql: str, replaced: tuple[str, ...]) -> str:
     root = _parsed.pop(sql, None) or parse(sql)
     if not isinstance(root, (exp.Query, exp.Create)):
         raise refusal(f"scripting or {root.key.upper()}: only queries and CREATE TABLE or VIEW", root)
     root = _bottom_up(root, DESUGARS)
     _check(root)
-    _place_tables(root, dict(tables))
+    _place_tables(root, replaced)
     root = _bottom_up(root, {**NODES, exp.Anonymous: _call, exp.Window: _window, exp.SafeFunc: _safe_call})
     return root.sql(dialect="duckdb", identify=True, comments=False, copy=False, unsupported_level=ErrorLevel.RAISE)
 
@@ -130,14 +138,14 @@ def _dataset_table(table: exp.Table) -> str | None:
     return f"{table.db}.{table.name}" if table.db else None
 
 
-def _place_tables(root: Expr, replacements: Mapping[str, str]) -> None:
-    """Drop projects and put replacements in place, under the name the columns are addressed by."""
+def _place_tables(root: Expr, replaced: tuple[str, ...]) -> None:
+    """Drop projects and put stand-ins in the place of replaced tables, under the name the columns are addressed by."""
     for table in list(root.find_all(exp.Table)):
         name = _dataset_table(table)
         table.set("catalog", None)
-        if name is None or name not in replacements:
+        if name is None or name not in replaced:
             continue
-        relation = sqlglot.parse_one(f"SELECT * FROM {replacements[name]}", read="duckdb").args["from_"].this
+        relation = exp.Table(this=exp.to_identifier(_stand_in(name), quoted=True))
         if table.find_ancestor(exp.Create) is None or table.find_ancestor(exp.Query) is not None:
             relation.set("alias", table.args.get("alias") or exp.TableAlias(this=exp.to_identifier(table.name)))
         relation.set("pivots", table.args.get("pivots"))
