@@ -8,16 +8,20 @@ from pathlib import Path
 import click
 
 from benchmarks.data import source_name
+from benchmarks.load import TITLE as LOAD
+from benchmarks.load import load_section
 from benchmarks.meter import load_average, machine
 from benchmarks.online import TITLE as ONLINE
 from benchmarks.online import online_section
 from benchmarks.page import merged, section
 from benchmarks.runner import ROOT, Bench
+from benchmarks.serving import TITLE as SERVING
+from benchmarks.serving import serving_section
 from benchmarks.storage import TITLE, storage_section
 from benchmarks.subjects import SUBJECTS, by_name
 from schemas.settings import load_settings
 
-NAMES = (*(subject.name for subject in SUBJECTS), "storage", "online")
+NAMES = (*(subject.name for subject in SUBJECTS), "storage", "online", "serving", "load")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -40,6 +44,12 @@ def main(only: tuple[str, ...], runs: int, out: Path, scratch: Path | None) -> N
             elif name == "online":
                 text = online_section(machine(), load)
                 click.echo(ONLINE)
+            elif name == "serving":
+                text = serving_section(machine(), load)
+                click.echo(SERVING)
+            elif name == "load":
+                text = load_section(machine(), load)
+                click.echo(LOAD)
             else:
                 subject = by_name(name)
                 click.echo(f"{subject.title} ...", nl=False)

@@ -18,11 +18,12 @@ SECTION = re.compile(r"^<!-- benchmark (\S+) -->\n(.*?)(?=^<!-- benchmark |\Z)",
 
 
 def _verdict(subject: Subject, result: Result) -> str:
-    if subject.max_wall is None and subject.max_rss_mb is None:
+    if not subject.target():
         return ""
     too_slow = subject.max_wall is not None and result.median("wall") > subject.max_wall
     too_large = subject.max_rss_mb is not None and result.median("rss_mb") > subject.max_rss_mb
-    missed = [text for text, wrong in (("time", too_slow), ("memory", too_large)) if wrong]
+    too_far = subject.max_ratio is not None and (result.ratio is None or result.ratio > subject.max_ratio)
+    missed = [text for text, wrong in (("time", too_slow), ("memory", too_large), ("ratio", too_far)) if wrong]
     return f"missed ({' and '.join(missed)})" if missed else "met"
 
 

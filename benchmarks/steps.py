@@ -6,8 +6,17 @@ import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.backfilling import (  # noqa: F401 - steps are found here by name
+    backfill_date_by_date,
+    backfill_everything,
+    backfill_nothing,
+    cascade_from_a_date,
+    detect,
+    detect_limit,
+)
 from benchmarks.data import LONG_AFTER, season_dates, source
 from benchmarks.meter import Reading, measured
+from benchmarks.training import training_limit, training_rows  # noqa: F401 - steps are found here by name
 from orchestration.build import build_table
 from orchestration.nightly import run_night
 from orchestration.plan import dated_tables, summaries
@@ -21,7 +30,7 @@ from warehouse import open_warehouse
 from warehouse.protocol import Publication, Warehouse
 
 
-def _import_everything() -> None:
+def import_everything() -> None:
     import duckdb
     import great_expectations
     import pandas
@@ -40,7 +49,7 @@ def _stages(warehouse: Warehouse) -> Iterator[tuple[str, list[dt.date]]]:
 
 def ingest(settings: Settings) -> Reading:
     """Read all sources, check every row, publish nba_raw in an empty home."""
-    _import_everything()
+    import_everything()
     warehouse = open_warehouse(settings)
     with measured() as reading, recorded_run(warehouse, "ingest", {}, utc_now(), settings.cutoff_minutes) as run:
         report = load(warehouse, source(settings).deliver(), run.run_id, run.started_at)
@@ -65,7 +74,7 @@ def ingest_limit(settings: Settings) -> Reading:
 
 def build(settings: Settings) -> Reading:
     """Make and publish every derived table of all seasons, without a gate."""
-    _import_everything()
+    import_everything()
     warehouse = open_warehouse(settings)
     run = Run(new_run_id(utc_now()), LONG_AFTER, utc_now(), settings.cutoff_minutes)
     rows = 0
@@ -83,7 +92,7 @@ def build(settings: Settings) -> Reading:
 
 def build_gated(settings: Settings) -> Reading:
     """The same through the gate: audits, events, ledger and completions included."""
-    _import_everything()
+    import_everything()
     warehouse = open_warehouse(settings)
     blocked: dict[dt.date, tuple[str, ...]] = {}
     with measured() as reading, recorded_run(warehouse, "backfill", {}, LONG_AFTER, settings.cutoff_minutes) as run:
@@ -117,7 +126,7 @@ def build_limit(settings: Settings) -> Reading:
 
 def one_date(settings: Settings) -> Reading:
     """Run one upcoming date from raw rows through the gate to the published store, the second time in a process."""
-    _import_everything()
+    import_everything()
     warehouse = open_warehouse(settings)
     days = list(season_dates(warehouse).values())[-1]
     date = days[len(days) // 2]

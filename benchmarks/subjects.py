@@ -16,6 +16,7 @@ class Subject:
     home: str
     max_wall: float | None = None
     max_rss_mb: float | None = None
+    max_ratio: float | None = None
     limit: str | None = None
     limit_what: str = ""
     needs_real_data: bool = False
@@ -25,6 +26,8 @@ class Subject:
         parts = [f"{self.max_wall:g} s"] if self.max_wall is not None else []
         if self.max_rss_mb is not None:
             parts.append(f"{self.max_rss_mb / 1000:g} GB")
+        if self.max_ratio is not None:
+            parts.append(f"{self.max_ratio:g} times the limit")
         return "at most " + " and ".join(parts) if parts else ""
 
 
@@ -68,6 +71,60 @@ SUBJECTS = (
         "One upcoming date from raw rows through the gate to the published store, imports and translation of the SQL excluded.",
         "built",
         max_wall=2,
+    ),
+    Subject(
+        "backfill",
+        "backfill_everything",
+        "Backfill of all seasons",
+        "The whole command from nba_raw to verified: survey, plan, pre-flight, build through the gate, publish, survey again.",
+        "loaded",
+        max_wall=180,
+        max_rss_mb=3000,
+    ),
+    Subject(
+        "backfill-by-date",
+        "backfill_date_by_date",
+        "The same, date by date",
+        "Some dates of all seasons built one after the other, as most pipelines backfill; what all of them would take is told.",
+        "built",
+    ),
+    Subject(
+        "backfill-again",
+        "backfill_nothing",
+        "Backfill with nothing to do",
+        "All seasons asked for again when everything is current.",
+        "built",
+        max_wall=3,
+    ),
+    Subject(
+        "cascade",
+        "cascade_from_a_date",
+        "Cascade from a corrected date",
+        "One player's points of a past date corrected; the change found, the rows that hold it made again, materialization replayed.",
+        "built",
+        max_wall=10,
+    ),
+    Subject(
+        "detect",
+        "detect",
+        "Detection",
+        "One date built without composite factors; all seasons asked which date, category, feature and reason stand out.",
+        "built",
+        max_wall=1,
+        limit="detect_limit",
+        limit_what="a plain statement that averages two columns by date",
+    ),
+    Subject(
+        "training-set",
+        "training_rows",
+        "Training set, warm",
+        "Every played row of all seasons with 37 features and labels, through Feast's retrieval, as Arrow; imports excluded, the look at"
+        " the fingerprints before and after included.",
+        "built",
+        max_rss_mb=1000,
+        max_ratio=2,
+        limit="training_limit",
+        limit_what="DuckDB's plain as-of join of the same keys with the 37 features of the store, without labels, as Arrow",
     ),
 )
 

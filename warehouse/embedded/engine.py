@@ -18,8 +18,8 @@ from warehouse.embedded import records as record_tables
 from warehouse.embedded.catalog import Catalog
 from warehouse.embedded.session import Session
 from warehouse.embedded.storage import is_whole, storage_errors, sync
+from warehouse.embedded.translations import Translations
 from warehouse.embedded.views import copy_statement, quoted, repeated_keys_query, typed_columns
-from warehouse.googlesql import table_names, to_duckdb
 from warehouse.protocol import Params, Partition, Publication, Receipt, RecordWrite, Staged
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class EmbeddedWarehouse:
         self.settings = settings
         self.catalog = Catalog(settings.warehouse_dir / "catalog.sqlite")
         self.session = Session(settings, self.catalog)
+        self.translations = Translations(settings.home / "cache" / "statements")
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -45,10 +46,15 @@ class EmbeddedWarehouse:
 
     def query(self, sql: str, params: Params | None = None, staged: Sequence[Staged] = ()) -> pa.Table:
         """Run one GoogleSQL query on a consistent snapshot; staged tables take the place of the published ones."""
-        replaced = {item.table: self._scan(item) for item in staged}
-        names = [name for name in sorted(table_names(sql)) if name not in replaced]
+        names, translated = self._translated(sql, staged)
         with self.session.reading(names) as cursor:
-            return self.session.fetch(cursor, to_duckdb(sql, tuple(sorted(replaced.items()))), params)
+            return self.session.fetch(cursor, translated, params)
+
+    def _translated(self, sql: str, staged: Sequence[Staged]) -> tuple[list[str], str]:
+        """Return the published tables a statement reads and its DuckDB text, staged rows in the place of their tables."""
+        replaced = {item.table: self._scan(item) for item in staged}
+        names, translated = self.translations.find(sql, replaced)
+        return sorted(names.difference(replaced)), translated
 
     def partitions(self, table: str, start: dt.date | None = None, end: dt.date | None = None) -> dict[dt.date, Partition]:
         """Return the published partitions of a table, both ends included."""
@@ -97,10 +103,9 @@ class EmbeddedWarehouse:
 
     def stage_query(self, spec: TableContract, sql: str, params: Params, run_id: str, staged: Sequence[Staged] = ()) -> Staged:
         """Write the rows of a GoogleSQL query beside the table; staged tables take the place of the published ones."""
-        replaced = {item.table: self._scan(item) for item in staged}
-        names = [name for name in sorted(table_names(sql)) if name not in replaced]
+        names, translated = self._translated(sql, staged)
         with self.session.reading(names) as cursor:
-            return self._stage(cursor, spec, to_duckdb(sql, tuple(sorted(replaced.items()))), params, run_id)
+            return self._stage(cursor, spec, translated, params, run_id)
 
     def define_views(self, views: Mapping[str, str]) -> None:
         """Make these the views of the warehouse, GoogleSQL by name; nothing is written when they are so already."""

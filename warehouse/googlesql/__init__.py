@@ -8,6 +8,6 @@ What cannot be made equal is listed in `docs/googlesql.md`, each point with a te
 from __future__ import annotations
 
 from warehouse.googlesql.macros import MACROS, prepare_connection
-from warehouse.googlesql.translate import parameter_names, table_names, to_duckdb
+from warehouse.googlesql.translate import parameter_names, placed, table_names, to_duckdb, translation
 
-__all__ = ["MACROS", "parameter_names", "prepare_connection", "table_names", "to_duckdb"]
+__all__ = ["MACROS", "parameter_names", "placed", "prepare_connection", "table_names", "to_duckdb", "translation"]

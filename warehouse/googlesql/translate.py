@@ -43,7 +43,11 @@ def to_duckdb(sql: str, tables: Mapping[str, str] | tuple[tuple[str, str], ...] 
     line for anything outside the portable subset.
     """
     given = dict(tables or ())
-    text = _translated(sql, tuple(sorted(given)))
+    return placed(translation(sql, tuple(sorted(given))), given)
+
+
+def placed(text: str, given: Mapping[str, str]) -> str:
+    """Put relations of DuckDB in the places that a translation keeps for them."""
     for name, relation in given.items():
         text = text.replace(f'"{_stand_in(name)}"', relation)
     return text
@@ -55,7 +59,8 @@ def _stand_in(table: str) -> str:
 
 
 @lru_cache(maxsize=CACHED_STATEMENTS)
-def _translated(sql: str, replaced: tuple[str, ...]) -> str:
+def translation(sql: str, replaced: tuple[str, ...] = ()) -> str:
+    """Translate one statement as `to_duckdb` does, and keep the places of the replaced tables for `placed`."""
     root = _parsed.pop(sql, None) or parse(sql)
     if not isinstance(root, (exp.Query, exp.Create)):
         raise refusal(f"scripting or {root.key.upper()}: only queries and CREATE TABLE or VIEW", root)
