@@ -14,7 +14,7 @@ TYPED := $(patsubst %/__init__.py,%,$(wildcard $(PACKAGES:%=%/__init__.py)))
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SHELLFLAGS := -eu -c
-.PHONY: help setup demo test test-live lint format bench docs lock clean
+.PHONY: help setup demo example test test-live lint format bench docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -43,6 +43,9 @@ $(STAMP): requirements.lock pyproject.toml
 
 demo: $(STAMP) ## simulate a league, build, gate and materialize a season, look up tonight's slate
 	@$(BIN)/nba-features demo $(ARGS)
+
+example: $(STAMP) ## train and evaluate the worked example on the seasons of NBA_DATA_DIR, write docs/example.md
+	@$(BIN)/python -m examples.points_model page --build $(ARGS)
 
 # Google's analyser reserves so much address space that a process with it loaded cannot fork; other tests fork.
 ANALYSED := tests/googlesql tests/transformations/test_statements.py tests/bigquery/test_statements.py tests/visibility/test_detail.py

@@ -10,9 +10,11 @@ from typing import Any
 from backfill.cascade import CascadePlan, changed_dates, plan_cascade, run_cascade
 from backfill.replay import Replay, plan_replay, run_replay
 from orchestration.build import Built
-from orchestration.plan import LOOK_BACK
+from orchestration.plan import LOOK_BACK, summaries
 from orchestration.runs import Run, recorded_run
+from orchestration.slates import game_dates
 from schemas.clock import eastern_date
+from schemas.errors import NoGamesError
 from schemas.settings import Settings
 from warehouse.protocol import Warehouse
 
@@ -58,6 +60,15 @@ class CascadeOutcome:
         }
 
 
+def _require_dates(warehouse: Warehouse, dates: Sequence[dt.date]) -> None:
+    """Refuse a date nothing can hold; one whose games were moved away since it was built is no such date."""
+    if dates:
+        first, last = min(dates), max(dates)
+        known = set(game_dates(warehouse, first, last)).union(*(warehouse.partitions(table, first, last) for table in summaries()))
+        if absent := sorted(set(dates) - known):
+            raise NoGamesError("no games are scheduled on the dates", absent)
+
+
 def cascade(
     warehouse: Warehouse,
     settings: Settings,
@@ -71,9 +82,11 @@ def cascade(
     """Make good what a change of the dates reaches; without dates, of those whose raw data has changed since it was built.
 
     Raises:
+        NoGamesError: one of the dates named has no game and nothing was built on it.
         LeaseHeldError: a backfill works on the range.
         PartlyDoneError: a date was blocked or failed; what is published stays.
     """
+    _require_dates(warehouse, dates)
     found = tuple(sorted(dates)) or changed_dates(warehouse, eastern_date(as_of))
     plan = plan_cascade(warehouse, found, Run(DRY_RUN, as_of, now, settings.cutoff_minutes), with_stale=not dates)
     if not plan.stages:

@@ -5,12 +5,24 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from backfill.calendar import Calendar, expected_calendar
 from backfill.plan import ranges, survey
 from backfill.progress import STAGES
-from backfill.repairs import ApplyDefinitions, CloseRuns, CloseStages, MakeAgain, RemoveOrphans, Repair, ReplayOnline, Retire
-from backfill.replay import plan_replay
+from backfill.repairs import (
+    ApplyDefinitions,
+    CloseMaterializations,
+    CloseRuns,
+    CloseStages,
+    MakeAgain,
+    RemoveExtra,
+    RemoveOrphans,
+    Repair,
+    ReplayOnline,
+    Retire,
+)
+from backfill.replay import Replay, plan_replay, plan_replay_from
 from backfill.states import State
 from orchestration.outcome import LEDGER
 from orchestration.runs import RUNS
@@ -19,6 +31,9 @@ from schemas.rules import STORE_TABLE
 from schemas.settings import Settings
 from transformations.render import built_tables, companions
 from warehouse.protocol import Warehouse
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
 
 BROKEN = (State.MISSING, State.DIFFERS)
 HISTORY = "nba_orchestration.materialization_history"
@@ -141,6 +156,28 @@ def check_registry(patient: Patient) -> Iterator[Finding]:
         yield Finding("registry", f"declared and registered differ: {', '.join(sorted(declared ^ registered))}", ApplyDefinitions())
 
 
+def _store(patient: Patient) -> FeatureStore | None:
+    """Return the Feast store, None where nothing was ever applied."""
+    if not (patient.settings.home / "feast").is_dir():
+        return None
+    from serving.feature_store import open_feature_store
+
+    return open_feature_store(patient.settings, patient.warehouse)
+
+
+def check_materializations(patient: Patient) -> Iterator[Finding]:
+    """Materializations on record as running whose process is gone: their interval is written again."""
+    rows = patient.warehouse.query(f"SELECT * FROM {HISTORY} WHERE state = 'running'").to_pylist()
+    dead = [row for row in rows if row["detail"] and not patient.warehouse.is_alive(row["detail"])]
+    if not dead:
+        return
+    views = ", ".join(sorted({row["feature_view"] for row in dead}))
+    ids = tuple(sorted(row["materialization_id"] for row in dead))
+    yield Finding("materializations", f"{len(dead)} ended without a word: {views}", CloseMaterializations(ids))
+    replay = Replay(min(row["start_time"] for row in dead), max(row["end_time"] for row in dead))
+    yield Finding("materializations", "what they were to write may be online in part", ReplayOnline(replay))
+
+
 def check_online(patient: Patient) -> Iterator[Finding]:
     """Dates made again after they were last materialized."""
     rows = patient.warehouse.query(
@@ -156,6 +193,31 @@ def check_online(patient: Patient) -> Iterator[Finding]:
         yield Finding("online", f"{len(newer)} dates of the store are newer than the online store", ReplayOnline(replay))
 
 
+def check_online_rows(patient: Patient) -> Iterator[Finding]:
+    """Rows of the online store against the published rows of the intervals that were materialized: times and bytes."""
+    store = _store(patient)
+    if store is None:
+        return
+    from serving.online_audit import KINDS, REPLAYED, audit_online
+
+    audits = list(audit_online(store, patient.warehouse))
+    told: dict[str, dict[str, int]] = {kind: {} for kind in KINDS}
+    for audit in audits:
+        for kind, count in audit.counts().items():
+            told[kind][audit.view] = count
+    texts = {kind: f"{sum(views.values())} rows {kind} ({', '.join(sorted(views))})" for kind, views in told.items() if views}
+    oldest = [audit.oldest for audit in audits if audit.oldest is not None]
+    behind = "; ".join(texts[kind] for kind in REPLAYED if kind in texts)
+    if behind:
+        replay = plan_replay_from(patient.warehouse, min(oldest))
+        yield Finding("online", behind, ReplayOnline(replay) if replay else None)
+    if "extra" in texts:
+        yield Finding("online", texts["extra"], RemoveExtra())
+    if "newer" in texts:
+        # An older value is never written over a newer one: which of the two is right, only a person can tell.
+        yield Finding("online", f"{texts['newer']} than the warehouse: was it restored from a copy?")
+
+
 Check = Callable[[Patient], Iterator[Finding]]
 CHECKS: tuple[Check, ...] = (
     check_runs,
@@ -164,7 +226,9 @@ CHECKS: tuple[Check, ...] = (
     check_partitions,
     check_companions,
     check_registry,
+    check_materializations,
     check_online,
+    check_online_rows,
 )
 """In the order in which their repairs are walked: later ones may need what earlier ones mend."""
 

@@ -93,6 +93,8 @@ def require_inputs(warehouse: Warehouse, calendar: Calendar) -> tuple[Absent, ..
     needed = [item.line() for item in absent if item.needed]
     if needed:
         raise WaitingError(
-            "box scores of played games are absent", needed, "run: nba-features ingest, or go on without with --skip-preflight"
+            "box scores of played games are absent",
+            needed,
+            "run: nba-features ingest, give --as-of the instant your data reaches, or go on without with --skip-preflight",
         )
     return tuple(item for item in absent if not item.needed)

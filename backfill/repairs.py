@@ -16,6 +16,8 @@ from schemas.errors import PartlyDoneError
 from schemas.settings import Settings
 from warehouse.protocol import RecordWrite, Warehouse
 
+HISTORY = "nba_orchestration.materialization_history"
+
 
 @dataclass(frozen=True)
 class Clinic:
@@ -140,15 +142,53 @@ class ReplayOnline:
         run_replay(open_feature_store(clinic.settings, clinic.warehouse), self.replay)
 
 
-Repair = CloseRuns | CloseStages | RemoveOrphans | Retire | MakeAgain | ApplyDefinitions | ReplayOnline
+@dataclass(frozen=True)
+class CloseMaterializations:
+    """Close the records of materializations whose process is gone."""
+
+    ids: tuple[str, ...]
+
+    def line(self) -> str:
+        """Return the repair as one line."""
+        return "mark them as failed"
+
+    def apply(self, clinic: Clinic) -> None:
+        """Take the step."""
+        rows = clinic.warehouse.query(f"SELECT * FROM {HISTORY} WHERE state = 'running'").to_pylist()
+        mended = [{**row, "state": "failed", "detail": "the process died"} for row in rows if row["materialization_id"] in self.ids]
+        clinic.warehouse.record([RecordWrite(HISTORY, mended)])
+
+
+@dataclass(frozen=True)
+class RemoveExtra:
+    """Take rows out of the online store that no published row stands behind."""
+
+    def line(self) -> str:
+        """Return the repair as one line."""
+        return "remove them from the online store"
+
+    def apply(self, clinic: Clinic) -> None:
+        """Take the step."""
+        from serving.feature_store import open_feature_store
+        from serving.online_audit import remove_extra
+
+        remove_extra(open_feature_store(clinic.settings, clinic.warehouse), clinic.warehouse)
+
+
+Repair = (
+    CloseRuns | CloseStages | RemoveOrphans | Retire | MakeAgain | ApplyDefinitions | ReplayOnline | CloseMaterializations | RemoveExtra
+)
 
 
 def merged(repairs: Sequence[Repair]) -> tuple[Repair, ...]:
-    """Return the repairs in order, each once; all dates to be made again in one step."""
+    """Return the repairs in order, each once; all dates to be made again in one step, all replays in one at the end."""
     dates = tuple(sorted({date for item in repairs if isinstance(item, MakeAgain) for date in item.dates}))
+    replays = [item.replay for item in repairs if isinstance(item, ReplayOnline)]
     result: list[Repair] = []
     for item in repairs:
         step = MakeAgain(dates) if isinstance(item, MakeAgain) else item
-        if step not in result:
+        if step not in result and not isinstance(item, ReplayOnline):
             result.append(step)
+    if replays:
+        result.append(ReplayOnline(Replay(min(item.start for item in replays), max(item.end for item in replays))))
     return tuple(result)

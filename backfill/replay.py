@@ -43,11 +43,13 @@ def gated_store() -> GatedTable:
 
 def plan_replay(warehouse: Warehouse, dates: Sequence[dt.date]) -> Replay | None:
     """Return what to materialize again after these dates were made again; None when none of them was ever online."""
+    return plan_replay_from(warehouse, midnight(min(dates))) if dates else None
+
+
+def plan_replay_from(warehouse: Warehouse, start: dt.datetime) -> Replay | None:
+    """Return what to materialize again from an instant on; None when the online store never came so far."""
     reached = warehouse.query(REACHED).to_pylist()[0]["end_time"]
-    if not dates or reached is None:
-        return None
-    start = midnight(min(dates))
-    if start >= reached:
+    if reached is None or start >= reached:
         return None
     allowed = last_allowed_end(read_facts(warehouse, gated_store(), start, reached), utc_now())
     end = min(reached, allowed) if allowed is not None else start

@@ -52,7 +52,7 @@ class Seen:
         return round(taken[min(len(taken) - 1, int(len(taken) * share))] * 1000, 2) if taken else 0.0
 
 
-def _client(port: int, number: int, until: float, known: dict[tuple[float, ...], int], seen: Seen) -> None:
+def _client(port: int, number: int, players: int, until: float, known: dict[tuple[float, ...], int], seen: Seen) -> None:
     """Ask until the time is over; every vector must be one published version, whole."""
     client, asked = Client(port), 0
     while time.monotonic() < until:
@@ -60,7 +60,7 @@ def _client(port: int, number: int, until: float, known: dict[tuple[float, ...],
         asked += 1
         start = time.perf_counter()
         try:
-            status, body = client.get(slate_path() if kind == "slate" else player_path((asked * 7 + number) % PLAYERS))
+            status, body = client.get(slate_path() if kind == "slate" else player_path((asked * 7 + number) % players))
         except OSError as error:
             with seen.lock:
                 seen.wrong.append(f"{type(error).__name__}: {error}")
@@ -78,7 +78,7 @@ def _client(port: int, number: int, until: float, known: dict[tuple[float, ...],
             seen.versions.update(known[vector] for vector in vectors if vector in known)
 
 
-def write_versions(home: Path, seconds: float) -> int:
+def write_versions(home: Path, seconds: float, players: int) -> int:
     """Correct the slate and materialize it, one version after the other, until the time is over; return how many."""
     from tests.feast.store_rows import publish
 
@@ -86,18 +86,18 @@ def write_versions(home: Path, seconds: float) -> int:
     until, version = time.monotonic() + seconds, 0
     while time.monotonic() < until:
         version += 1
-        publish(place.warehouse, version_rows(version))
+        publish(place.warehouse, version_rows(version, players=players))
         quiet_materialize(place.store, [TODAY])
     return version
 
 
-def run_load(home: Path, seconds: float, clients: int = 8) -> tuple[Seen, int]:
+def run_load(home: Path, seconds: float, clients: int = 8, players: int = PLAYERS) -> tuple[Seen, int]:
     """Run the load on a home whose slate is published and materialized; return what was seen and how many versions were written."""
     seen, known = Seen(), version_vectors()
     environ = {**os.environ, "NBA_FEATURES_HOME": str(home), "PYTHONPATH": str(ROOT)}
     with server(home, "--log-lookups", "0.01") as port:
         writer = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.load", "--writer", str(home), "--seconds", str(seconds)],
+            [sys.executable, "-m", "benchmarks.load", "--writer", str(home), "--seconds", str(seconds), "--players", str(players)],
             cwd=ROOT,
             env=environ,
             stdout=subprocess.PIPE,
@@ -108,7 +108,7 @@ def run_load(home: Path, seconds: float, clients: int = 8) -> tuple[Seen, int]:
         assert writer.stdout is not None
         writer.stdout.readline()
         until = time.monotonic() + seconds
-        threads = [threading.Thread(target=_client, args=(port, number, until, known, seen)) for number in range(clients)]
+        threads = [threading.Thread(target=_client, args=(port, number, players, until, known, seen)) for number in range(clients)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -149,8 +149,9 @@ def load_section(machine: str, load: float, seconds: float = 60.0) -> str:
 
 @click.command()
 @click.option("--seconds", default=60.0, show_default=True, type=click.FloatRange(1))
+@click.option("--players", default=PLAYERS, hidden=True)
 @click.option("--writer", type=click.Path(path_type=Path), default=None, hidden=True)
-def main(seconds: float, writer: Path | None) -> None:
+def main(seconds: float, players: int, writer: Path | None) -> None:
     """Run the load test and print what was seen."""
     if writer is not None:
         from tests.feast.store_rows import publish
@@ -158,7 +159,7 @@ def main(seconds: float, writer: Path | None) -> None:
         assert publish
         opened(writer)
         print("ready", flush=True)
-        print(write_versions(writer, seconds))
+        print(write_versions(writer, seconds, players))
         return
     click.echo(load_section("this machine", 0.0, seconds))
 

@@ -16,6 +16,7 @@ from benchmarks.backfilling import (  # noqa: F401 - steps are found here by nam
 )
 from benchmarks.data import LONG_AFTER, season_dates, source
 from benchmarks.meter import Reading, measured
+from benchmarks.night_watch import explain, report, status  # noqa: F401 - steps are found here by name
 from benchmarks.training import training_limit, training_rows  # noqa: F401 - steps are found here by name
 from orchestration.build import build_table
 from orchestration.nightly import run_night

@@ -126,6 +126,31 @@ SUBJECTS = (
         limit="training_limit",
         limit_what="DuckDB's plain as-of join of the same keys with the 37 features of the store, without labels, as Arrow",
     ),
+    Subject(
+        "explain",
+        "explain",
+        "Explanation",
+        "One date built without composite factors; from there to the job, the run and the command, with what it would touch.",
+        "built",
+        max_wall=2,
+    ),
+    Subject(
+        "status",
+        "status",
+        "Daily look",
+        "The last dates and the next, open events, runs and what needs a person.",
+        "built",
+        max_wall=1,
+    ),
+    Subject(
+        "report",
+        "report",
+        "Report of a season",
+        "The last season as one HTML file: every date read, explained and drawn.",
+        "built",
+        max_wall=15,
+        max_rss_mb=2000,
+    ),
 )
 
 

@@ -90,6 +90,8 @@ def backfill(**options: Any) -> None:
         from backfill.only_columns import fill_columns
 
         columns = [name.strip() for name in options["only_columns"].split(",") if name.strip()]
+        if not columns:
+            raise UsageError("no column is named", [options["only_columns"]], "write their names, comma-separated")
         filled = fill_columns(warehouse, request, columns, now, options["as_of"] or now, settings.cutoff_minutes, dry)
         say_filled(filled, as_json)
         raise SystemExit(int(filled.exit_status))

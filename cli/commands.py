@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 
 import click
 
-from cli.output import say_json
-from schemas.errors import ExitStatus, FeatureStoreError
+from cli.output import begin_command, has_said_json, say_json
+from schemas.errors import ExitStatus, FeatureStoreError, UsageError
 
 TRACEBACK = "NBA_FEATURES_TRACEBACK"
 
@@ -48,7 +48,9 @@ class Commands(click.Group):
     ) -> Any:
         """Run a command line and leave with its exit status."""
         words = list(sys.argv[1:] if args is None else args) or ["--help"]
+        begin_command()
         try:
+            _refuse_empty(words)
             status = super().main(words, prog_name, complete_var, standalone_mode=False, **extra)
         except click.Abort:
             click.echo("interrupted: nothing half-done is visible", err=True)
@@ -64,8 +66,18 @@ class Commands(click.Group):
         sys.exit(status if isinstance(status, int) else int(ExitStatus.DONE))
 
 
+def _refuse_empty(words: Sequence[str]) -> None:
+    """Refuse an option with nothing in it: an unset shell variable must not widen a request to everything."""
+    for place, word in enumerate(words):
+        before = words[place - 1] if place else ""
+        if not word.strip():
+            raise UsageError("an argument is empty", [before] if before.startswith("-") else [], "leave it out or give it a value")
+        if word.startswith("--") and word.endswith("="):
+            raise UsageError("an argument is empty", [word.removesuffix("=")], "leave it out or give it a value")
+
+
 def _leave(error: FeatureStoreError, words: Sequence[str]) -> NoReturn:
-    if "--json" in words:
+    if "--json" in words and not has_said_json():
         say_json(error.as_dict())
     click.echo(f"{error.code}: {_one_line(error.line())}", err=True)
     sys.exit(int(error.exit_status))

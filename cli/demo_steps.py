@@ -44,6 +44,7 @@ def run_demo(settings: Settings, seed: int, teams: int, through: dt.date) -> Non
     """Run the main job on a simulated season, ending with tonight's slate."""
     from orchestration.nightly import run_night
     from orchestration.ranges import build_range, plan_range
+    from orchestration.report.write import write_report
     from orchestration.runs import recorded_run
     from warehouse import open_warehouse
 
@@ -64,7 +65,11 @@ def run_demo(settings: Settings, seed: int, teams: int, through: dt.date) -> Non
         for item in night.dependencies:
             click.echo(f"  {item.line()}")
     _serve(warehouse, settings, tonight, as_of)
+    with _step("write the report"):
+        path = write_report(warehouse, settings, dt.date(through.year - 1, 9, 1), tonight, as_of)
+        click.echo(f"  {path.stat().st_size / 1e6:.1f} MB, one file that needs no network")
     click.echo(f"Everything is in {settings.home}; try: NBA_FEATURES_HOME={settings.home} nba-features lookup --date {tonight}")
+    click.echo(f"The report: {path}")
 
 
 def _serve(warehouse: Warehouse, settings: Settings, tonight: dt.date, as_of: dt.datetime) -> None:

@@ -66,6 +66,17 @@ def _as_dict(delivery: Delivery, report: IngestReport | None) -> dict[str, objec
     }
 
 
+def _words(context: click.Context) -> list[str]:
+    """Return the options of this call as they are typed, so that it can be made again."""
+    given = [p for p in context.command.params if p.name and p.name not in ("dry_run", "as_json")]
+    words: list[str] = []
+    for parameter in given:
+        if context.get_parameter_source(parameter.name or "") == click.core.ParameterSource.COMMANDLINE:
+            value = context.params[parameter.name or ""]
+            words += [str(word) for item in (value if isinstance(value, tuple) else (value,)) for word in (parameter.opts[0], item)]
+    return words
+
+
 @click.command()
 @click.option(
     "--source", "kind", type=click.Choice(["folder", "simulated"]), default="folder", show_default=True, help="Where raw rows come from."
@@ -112,7 +123,7 @@ def ingest(
                 click.echo(f"would load {sum(t.num_rows for t in delivery.tables.values())} rows and quarantine {len(delivery.rejections)}")
             return
         warehouse = open_warehouse(settings)
-        request = {"source": source.name, "seasons": seasons}
+        request = {"source": source.name, "seasons": seasons, "words": _words(click.get_current_context())}
         with recorded_run(warehouse, "ingest", request, utc_now(), settings.cutoff_minutes) as run:
             report = load(warehouse, delivery, run.run_id, run.started_at, progress)
             run.rows_written = sum(item.rows for item in report.tables if item.changed)

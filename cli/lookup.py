@@ -11,13 +11,22 @@ from cli.output import say_json, table
 
 
 @click.command()
-@click.option("--date", "game_date", type=DATE, required=True, help="Game date, US Eastern.")
+@click.option("--date", "game_date", type=DATE, default=None, help="Game date, US Eastern.")
+@click.option("--game", "game_id", default=None, help="Everybody expected in this game; its date needs not be given.")
 @click.option("--players", default=None, help="Player keys, comma-separated. Default: the whole slate.")
 @click.option("--service", default="points_v3_37features", show_default=True, help="Model contract whose features are wanted.")
 @click.option("--strict", is_flag=True, help="Only ready rows.")
 @click.option("--mask-defaults", is_flag=True, help="Give NaN (null in JSON) in the place of every default.")
 @json_option
-def lookup(game_date: dt.date, players: str | None, service: str, strict: bool, mask_defaults: bool, as_json: bool) -> None:
+def lookup(
+    game_date: dt.date | None,
+    game_id: str | None,
+    players: str | None,
+    service: str,
+    strict: bool,
+    mask_defaults: bool,
+    as_json: bool,
+) -> None:
     """Look up vectors in the online store, each with a verdict; only a ready row has a vector."""
     from schemas.catalogue import load_catalogue
 
@@ -31,7 +40,14 @@ def lookup(game_date: dt.date, players: str | None, service: str, strict: bool, 
     warehouse = open_warehouse(settings)
     wanted = [name.strip() for name in players.split(",") if name.strip()] if players else None
     found = look_up(
-        open_feature_store(settings, warehouse), warehouse, service, game_date, wanted, strict=strict, mask_defaults=mask_defaults
+        open_feature_store(settings, warehouse),
+        warehouse,
+        service,
+        game_date,
+        wanted,
+        game_id=game_id,
+        strict=strict,
+        mask_defaults=mask_defaults,
     )
     if as_json:
         say_json(found.as_dict())
@@ -45,4 +61,6 @@ def lookup(game_date: dt.date, players: str | None, service: str, strict: bool, 
         rows.append((answer.player_lookup, answer.game_id, answer.verdict, answer.quality.get("quality_tier"), *cells, reasons))
     table(("player", "game", "verdict", "tier", *shown, "reasons"), rows, limit=60)
     counts = ", ".join(f"{count} {verdict}" for verdict, count in found.counts().items() if count)
-    click.echo(f"\n{service} on {game_date}: {counts or 'nobody'}; vectors hold {len(contract.features)} features (--json shows them)")
+    click.echo(
+        f"\n{service} on {found.game_date}: {counts or 'nobody'}; vectors hold {len(contract.features)} features (--json shows them)"
+    )

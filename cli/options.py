@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from schemas.clock import parse_date, parse_instant
+from schemas.errors import UsageError
 
 
 class DateType(click.ParamType):
@@ -29,7 +30,10 @@ class DatesType(click.ParamType):
         """Return the dates, each once, oldest first."""
         if isinstance(value, tuple):
             return value
-        return tuple(sorted({parse_date(text.strip()) for text in str(value).split(",") if text.strip()}))
+        dates = tuple(sorted({parse_date(text.strip()) for text in str(value).split(",") if text.strip()}))
+        if not dates:
+            raise UsageError("no date is named", [value], "write YYYY-MM-DD, comma-separated")
+        return dates
 
 
 class InstantType(click.ParamType):

@@ -8,11 +8,13 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import click
 
 Progress = Callable[[str, int, int], None]
+_json_said: ContextVar[bool] = ContextVar("json_said", default=False)
 
 
 def _plain(value: Any) -> Any:
@@ -36,6 +38,17 @@ def as_json(value: Any) -> str:
 def say_json(value: Any) -> None:
     """Print the value as JSON on standard output."""
     click.echo(as_json(value))
+    _json_said.set(True)
+
+
+def begin_command() -> None:
+    """Forget what a command before this one has printed."""
+    _json_said.set(False)
+
+
+def has_said_json() -> bool:
+    """Tell whether the present command has printed its JSON; a second document after it could not be parsed."""
+    return _json_said.get()
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], limit: int | None = None) -> None:

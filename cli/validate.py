@@ -21,7 +21,8 @@ def validate(start: dt.date | None, end: dt.date | None, season: str | None, as_
     from orchestration.runs import recorded_run
     from orchestration.slates import range_asked
     from schemas.clock import eastern_date, utc_now
-    from schemas.errors import BlockedError
+    from schemas.errors import BlockedError, NoGamesError
+    from schemas.rules import STORE_TABLE
     from schemas.settings import load_settings
     from warehouse import open_warehouse
 
@@ -49,4 +50,8 @@ def validate(start: dt.date | None, end: dt.date | None, season: str | None, as_
             hint = "the rows stay published; mend the source and run: nba-features backfill"
             raise BlockedError(
                 f"{len(dates)} published dates would be blocked today", sorted({r for _, _, reasons in failed for r in reasons}), hint
+            )
+        if not any(item.dates for item in found if item.table == STORE_TABLE):
+            raise NoGamesError(
+                "nothing of the store is published between these dates", [f"{first} to {last}"], "run: nba-features backfill"
             )

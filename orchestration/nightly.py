@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestration.build import Built, build_table
-from orchestration.dependencies import Dependency, check
+from orchestration.dependencies import Dependency
+from orchestration.gate_state import DEGRADED, gate
 from orchestration.outcome import COMPLETIONS, LEDGER, completion_rows, ledger_row
 from orchestration.plan import AwaitStage, BuildStage, SkipStage, Stage, plan_night
-from orchestration.quality_events import record_waiting
+from orchestration.quality_events import record_dependencies
 from orchestration.runs import Run
 from schemas.arrow_types import arrow_schema
 from schemas.clock import eastern_date
 from schemas.contracts import contract
-from schemas.errors import BlockedError, WaitingError
+from schemas.errors import BlockedError
 from schemas.rules import STORE_TABLE, load_rules
 from warehouse.protocol import Publication, RecordWrite, Warehouse
 
@@ -44,23 +45,22 @@ def _retire(warehouse: Warehouse, jobs: Sequence[Dependency], date: dt.date, run
             if not warehouse.partitions(item.job, date, date):
                 continue
             empty = warehouse.stage_rows(spec, arrow_schema(spec).empty_table(), run.run_id)
-            completion = completion_rows(spec, {date: 0}, {}, {date: (item.state,)}, run, run.now())
+            (completion,) = completion_rows(spec, {date: 0}, {}, {}, run, run.now())
+            completion["detail"] = f"taken out of use: {item.state}"
             ledger = ledger_row(spec, date, "missing", None, run, reasons=item.state)
-            warehouse.publish([Publication(empty, (date,))], [RecordWrite(COMPLETIONS, completion), RecordWrite(LEDGER, [ledger])])
+            warehouse.publish([Publication(empty, (date,))], [RecordWrite(COMPLETIONS, [completion]), RecordWrite(LEDGER, [ledger])])
 
 
 def _require(warehouse: Warehouse, stage: AwaitStage, run: Run) -> tuple[Dependency, ...]:
-    found = check(warehouse, stage.game_date)
-    absent = [item for item in found if not item.is_ready]
-    if absent and not stage.allow_fallback:
-        record_waiting(warehouse, stage.game_date, absent, run)
-        raise WaitingError(
-            f"the store waits for {len(absent)} of {len(found)} jobs on {stage.game_date}",
-            [item.line() for item in absent],
-            f"run: nba-features run --date {stage.game_date}, or build without with --allow-fallback",
-        )
-    _retire(warehouse, absent, stage.game_date, run)
-    return found
+    found = gate(warehouse, stage.game_date, stage.allow_fallback, dict(stage.told))
+    if found.absent:
+        record_dependencies(warehouse, found, run)
+    if not found.is_open:
+        raise found.error()
+    if found.state == DEGRADED:
+        run.detail = "degraded: " + "; ".join(found.reasons)
+    _retire(warehouse, found.absent, stage.game_date, run)
+    return found.jobs
 
 
 def run_night(
@@ -70,15 +70,18 @@ def run_night(
     skip: Sequence[str] = (),
     allow_fallback: bool = False,
     progress: Progress | None = None,
+    only: Sequence[str] = (),
+    told: Mapping[str, int] | None = None,
 ) -> Night:
     """Build a date from raw rows to the published store.
 
     Raises:
         NoGamesError: no game is scheduled on the date.
         WaitingError: a Phase 4 job has not delivered and `allow_fallback` is off; the store is not touched.
-        BlockedError: the gate refused the rows; they are readable as blocked, the last good partition stays.
+        BlockedError: the gate of the jobs is shut for good; or the store's gate refused the rows, which are readable as blocked,
+            and the last good partition stays.
     """
-    stages = plan_night(warehouse, game_date, eastern_date(run.as_of), skip, allow_fallback)
+    stages = plan_night(warehouse, game_date, eastern_date(run.as_of), skip, allow_fallback, only, told)
     return walk(warehouse, stages, game_date, run, progress)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestration.ledger import unbuilt_dates
@@ -49,11 +49,14 @@ class AwaitStage:
 
     game_date: dt.date
     allow_fallback: bool
+    told: tuple[tuple[str, int], ...] = ()
 
     def line(self) -> str:
         """Return the stage as one line."""
         answer = "build with Phase 3 fallbacks" if self.allow_fallback else "stop, exit status 4"
-        return f"require the four Phase 4 jobs for {self.game_date}; when one is missing: {answer}"
+        return f"require the four Phase 4 jobs for {self.game_date}; when one is missing: {answer}" + (
+            "; as many rows as the caller was told" if self.told else ""
+        )
 
 
 Stage = BuildStage | SkipStage | AwaitStage
@@ -69,6 +72,16 @@ def dated_tables() -> tuple[str, ...]:
     return tuple(name for name in built_tables() if name not in summaries())
 
 
+def grouped_names(names: Collection[str]) -> tuple[str, ...]:
+    """Return full table names of jobs, and of all jobs of a phase for the words phase3, phase4 and store."""
+    groups = {
+        "phase3": [name for name in built_tables() if contract(name).phase == 3],
+        "phase4": [name for name in built_tables() if contract(name).phase == 4],
+        "store": [STORE_TABLE],
+    }
+    return tuple(table for name in names for table in groups.get(name, ()) or job_names([name]))
+
+
 def job_names(names: Collection[str]) -> tuple[str, ...]:
     """Return full table names of jobs given with or without their dataset; raise `UnknownNameError` for others."""
     known = {name.split(".")[1]: name for name in built_tables()} | {name: name for name in built_tables()}
@@ -79,26 +92,35 @@ def job_names(names: Collection[str]) -> tuple[str, ...]:
 
 
 def plan_night(
-    warehouse: Warehouse, game_date: dt.date, as_of_date: dt.date, skip: Sequence[str] = (), allow_fallback: bool = False
+    warehouse: Warehouse,
+    game_date: dt.date,
+    as_of_date: dt.date,
+    skip: Sequence[str] = (),
+    allow_fallback: bool = False,
+    only: Sequence[str] = (),
+    told: Mapping[str, int] | None = None,
 ) -> tuple[Stage, ...]:
     """Return the stages that bring one date up to date: what is missing of the past year first, then the date itself.
+
+    With `only`, just the stages of these jobs; `told` are the rows of each Phase 4 job that the gate must find.
 
     Raises:
         NoGamesError: no game is scheduled on the date.
     """
     require_games(warehouse, game_date)
-    skipped = job_names(skip)
+    skipped, wanted = job_names(skip), grouped_names(only) or built_tables()
+    told_rows = tuple(sorted((job, rows) for name, rows in (told or {}).items() for job in job_names([name])))
     stages: list[Stage] = []
     last_known = min(game_date, as_of_date) - DAY
     past = game_dates(warehouse, game_date - LOOK_BACK, last_known) if last_known >= game_date - LOOK_BACK else {}
-    for table in summaries():
+    for table in (name for name in summaries() if name in wanted):
         missing = unbuilt_dates(warehouse, table, tuple(past))
         if missing:
             # A statement covers its range whole, so the dates between are made again too; that changes nothing in them.
             span = tuple(date for date in past if missing[0] <= date <= missing[-1])
             stages.append(BuildStage(table, span, f"{len(missing)} dates missing or out of date"))
-    for table in dated_tables():
+    for table in (name for name in dated_tables() if name in wanted):
         if table == STORE_TABLE:
-            stages.append(AwaitStage(game_date, allow_fallback))
+            stages.append(AwaitStage(game_date, allow_fallback, told_rows))
         stages.append(SkipStage(table) if table in skipped else BuildStage(table, (game_date,), "the date asked for"))
     return tuple(stages)

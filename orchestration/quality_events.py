@@ -7,17 +7,23 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from orchestration.dependencies import Dependency
+from orchestration.event_log import record_events
+from orchestration.gate_state import Gate
 from orchestration.runs import Run
-from quality.events import event_id
+from quality import events
+from quality.events import DEPENDENCY_GATE, event_id
 from schemas.rules import STORE_TABLE, load_rules
-from warehouse.protocol import RecordWrite, Warehouse
+from warehouse.protocol import Warehouse
 
-EVENTS = "nba_orchestration.data_quality_events"
+EVENTS = events.EVENTS
+DEGRADED_SEVERITY = "P2"
 OPEN = f"""
 SELECT *
 FROM {EVENTS}
-WHERE table_name = @table AND resolution_status = 'open' AND game_date BETWEEN @start_date AND @end_date
+WHERE table_name = @table
+  AND (resolution_status = 'open' OR (resolution_status = 'acknowledged' AND severity != 'info'))
+  AND event_type != '{events.CANARY}'
+  AND game_date BETWEEN @start_date AND @end_date
 """
 
 
@@ -34,26 +40,28 @@ def healed_events(warehouse: Warehouse, table: str, published: Sequence[dt.date]
     ]
 
 
-def record_waiting(warehouse: Warehouse, game_date: dt.date, absent: Sequence[Dependency], run: Run) -> None:
-    """Record that the store was not built because jobs have not delivered."""
-    severity = load_rules().gate.event_severities["critical"]
+def record_dependencies(warehouse: Warehouse, found: Gate, run: Run) -> None:
+    """Record which jobs have not delivered, and whether the store was held back for them or built without."""
+    severity = DEGRADED_SEVERITY if found.is_open else load_rules().gate.event_severities["critical"]
     rows = [
         {
-            "event_id": event_id(STORE_TABLE, game_date, f"{item.state}:{item.job}", run.run_id),
+            "event_id": event_id(STORE_TABLE, found.game_date, f"{item.state}:{item.job}", run.run_id),
             "event_timestamp": run.now(),
-            "event_type": "dependency_gate",
+            "event_type": DEPENDENCY_GATE,
             "severity": severity,
             "table_name": STORE_TABLE,
-            "game_date": game_date,
+            "game_date": found.game_date,
             "metric_name": "upstream_rows",
             "metric_value": float(item.rows),
             "threshold": None if item.expected is None else float(item.expected),
             "reason_code": f"{item.state}:{item.job}",
-            "fate": "blocked",
+            "fate": "warned" if found.is_open else "blocked",
             "resolution_status": "open",
-            "details_json": json.dumps({"job": item.job, "state": item.state, "job_run_id": item.run_id}, sort_keys=True),
+            "details_json": json.dumps(
+                {"job": item.job, "state": item.state, "job_run_id": item.run_id, "gate": found.state}, sort_keys=True
+            ),
             "run_id": run.run_id,
         }
-        for item in absent
+        for item in found.absent
     ]
-    warehouse.record([RecordWrite(EVENTS, rows)])
+    record_events(warehouse, rows)

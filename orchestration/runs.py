@@ -17,6 +17,7 @@ from schemas.errors import ExitStatus, FeatureStoreError
 from transformations.render import definition_version
 from warehouse.protocol import RecordWrite, Warehouse
 
+LONGEST_RUN = dt.timedelta(days=2)
 RUNS = "nba_orchestration.pipeline_runs"
 STATE_OF_STATUS = {
     ExitStatus.DONE: "succeeded",
@@ -75,9 +76,13 @@ def _write(warehouse: Warehouse, row: Mapping[str, Any]) -> None:
 
 
 def close_dead_runs(warehouse: Warehouse, at: dt.datetime) -> list[str]:
-    """Mark runs as died whose process is gone; return their ids."""
+    """Mark runs as died whose process is gone; return their ids.
+
+    Whether a process of another machine is alive cannot be told from here: its run counts as died once it is older than any run
+    may become.
+    """
     open_runs = warehouse.query(f"SELECT * FROM {RUNS} WHERE state = 'running'").to_pylist()
-    dead = [row for row in open_runs if not warehouse.is_alive(row["holder"])]
+    dead = [row for row in open_runs if not warehouse.is_alive(row["holder"]) or at - row["started_at"] > LONGEST_RUN]
     closed = [
         {**row, "state": "died", "ended_at": at, "exit_status": int(ExitStatus.ERROR), "detail": "the process ended without a word"}
         for row in dead

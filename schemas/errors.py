@@ -131,6 +131,18 @@ class WaitingError(FeatureStoreError):
     exit_status = ExitStatus.WAITING
 
 
+class DeliveryError(FeatureStoreError):
+    """A notification or message did not reach its receiver; it is kept and tried again."""
+
+    code = "not_delivered"
+
+
+class ReplayMismatchError(FeatureStoreError):
+    """A training set made again, or held against another, is not the same rows in the same bytes."""
+
+    code = "replay_mismatch"
+
+
 class PartlyDoneError(FeatureStoreError):
     """Some of what was asked for is not done."""
 

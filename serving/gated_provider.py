@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from serving.home import settings_of, shared_warehouse
 from serving.materialization_gate import Verdict, judge, midnight, pasted
 from serving.materialization_log import MaterializationLog, gated_slice, read_back
 from serving.relations import source_table
+from serving.skew import TOLERANCE, record_skew, written_skew
 from warehouse.protocol import Warehouse
 
 ONE_WAY = "values enter the online store by feast materialize alone, through the gate"
@@ -48,6 +50,7 @@ class GatedProvider(PassthroughProvider):
         super().__init__(config)
         self._verdicts: dict[tuple[str, dt.datetime, dt.datetime], tuple[Verdict, set[str]]] = {}
         self._slice: tuple[Verdict, Any] | None = None
+        self._written: tuple[Verdict, frozenset[str]] | None = None
         with clean_errors():
             self._refuse_other_home(config)
 
@@ -69,17 +72,22 @@ class GatedProvider(PassthroughProvider):
     def verdict_for(self, view: FeatureView, start: dt.datetime, end: dt.datetime) -> Verdict:
         """Return the gate's verdict on the interval, judged once for all views of one pass.
 
-        A view that comes a second time starts a new pass: the table may have changed since.
+        A view that comes a second time starts a new pass, and so does a table that has changed since.
         """
         table = gated_table(view)
         key = (table.name, start, end)
         verdict, seen = self._verdicts.get(key, (None, set()))
-        if verdict is None or view.name in seen:
+        if verdict is None or view.name in seen or self._republished(verdict):
             verdict, seen = self._judge(table, start, end), set()
             # One pass at a time is remembered: a long-lived process must not collect them.
             self._verdicts = {key: (verdict, seen)}
         seen.add(view.name)
         return verdict
+
+    def _republished(self, verdict: Verdict) -> list[dt.date]:
+        """Return the dates that are not the partitions that were judged any more."""
+        now = self.warehouse.partitions(verdict.table, min(verdict.partitions), max(verdict.partitions))
+        return [date for date, part in verdict.partitions.items() if now.get(date) != part]
 
     def _judge(self, table: GatedTable, start: dt.datetime, end: dt.datetime) -> Verdict:
         verdict = judge(start, end, read_facts(self.warehouse, table, start, end), utc_now())
@@ -117,9 +125,17 @@ class GatedProvider(PassthroughProvider):
                 raise
             log.write("running", verdict)
         try:
-            super().materialize_single_feature_view(config, feature_view, start_date, end_date, registry, project, tqdm_builder, **options)
+            if self._written is None or self._written[0] is not verdict or feature_view.name not in self._written[1]:
+                self._written = None
+                super().materialize_single_feature_view(
+                    config, feature_view, start_date, end_date, registry, project, tqdm_builder, **options
+                )
+                # An engine that writes the views of a source together names them; the rest of the pass only reads back.
+                self._written = (verdict, getattr(self.batch_engine, "covered", frozenset()))
             with clean_errors():
                 rows, detail = self._prove(config, feature_view, verdict)
+                if getattr(config.batch_engine, "check_skew", False):
+                    detail += f", {self._replayed(feature_view, registry, project)} replayed"
         except BaseException as error:
             log.write("failed", verdict, detail=" ".join(str(error).split()) or type(error).__name__)
             raise
@@ -136,14 +152,29 @@ class GatedProvider(PassthroughProvider):
 
     def _prove(self, config: RepoConfig, view: FeatureView, verdict: Verdict) -> tuple[int, str]:
         table = gated_table(view)
-        now = self.warehouse.partitions(table.name, min(verdict.partitions), max(verdict.partitions))
-        changed = [date for date, part in verdict.partitions.items() if now.get(date) != part]
+        changed = self._republished(verdict)
         if changed:
             raise ReadBackError("dates were published again while they were written", changed, "run the same command again")
         # The partitions are still those that were judged, so the slice is the same for every view of the pass.
         if self._slice is None or self._slice[0] is not verdict:
             self._slice = (verdict, gated_slice(self.warehouse, table, verdict))
         return read_back(self, config, view, self._slice[1], table, verdict)
+
+    def _replayed(self, view: FeatureView, registry: BaseRegistry, project: str) -> int:
+        """Replay what was written through historical retrieval; return how many rows.
+
+        Raises:
+            BlockedError: a value online is not the one that training reads; an event says which.
+        """
+        verdict, rows = self._slice or (None, None)
+        if verdict is None or rows is None:
+            return 0
+        found = written_skew(self, view, registry, project, rows, max(verdict.partitions))
+        if found.wrong:
+            record_skew(self.warehouse, [found], TOLERANCE, f"materialize-{uuid.uuid4().hex[:12]}", utc_now())
+            names = [feature.feature for feature in found.wrong]
+            raise BlockedError("what went online is not what training reads", names, "run: nba-features doctor")
+        return found.rows
 
     def online_write_batch(self, *_: Any, **__: Any) -> None:
         """Refuse `store.push` and `store.write_to_online_store`: they would go round the gate."""

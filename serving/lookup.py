@@ -3,42 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from schemas.catalogue import Service, load_catalogue
-from schemas.clock import UTC
-from serving.feature_store import service_refs
+import numpy as np
+
+from schemas.catalogue import load_catalogue
+from schemas.errors import UsageError
 from serving.model_registry import serving_problems
-from serving.slate import Slate, read_slate, refuse_unknown_players
+from serving.online_rows import read_online
+from serving.slate import EPOCH, MICROSECOND, Slate, expected_players, game_date_of, read_slate, refuse_unknown_players
+from serving.verdicts import INCOMPATIBLE, NOT_FOUND, NOT_READY, READY, STALE, VERDICTS, Reasons, judge_rows
 from warehouse.protocol import Warehouse
 
 if TYPE_CHECKING:
     from feast import FeatureStore
 
-READY = "ready"
-NOT_READY = "not_ready"
-STALE = "stale"
-NOT_FOUND = "not_found"
-INCOMPATIBLE = "incompatible"
-VERDICTS = (READY, NOT_READY, STALE, NOT_FOUND, INCOMPATIBLE)
-QUALITY_SERVICE = "row_quality"
-TIMES = "__ts"
+__all__ = ["INCOMPATIBLE", "NOT_FOUND", "NOT_READY", "READY", "STALE", "VERDICTS", "Answer", "Lookup", "answer_slate", "lookup"]
 
-
-@dataclass(frozen=True)
-class OnlineRow:
-    """What the online store answers for one player and game: values by feature, and the event times of the views.
-
-    `incompatible` is set where the store holds the row under another schema of a view; it then has no values.
-    """
-
-    values: Mapping[str, Any]
-    event_seconds: frozenset[int]
-    incompatible: bool = False
+NO_TIME = np.iinfo(np.int64).min
+"""Event time of an answer without a row."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +37,7 @@ class Answer:
     player_lookup: str
     game_id: str | None
     verdict: str
-    reasons: tuple[str, ...] = ()
+    reasons: Reasons = ()
     vector: tuple[float | None, ...] | None = None
     quality: Mapping[str, Any] = field(default_factory=dict)
     event_timestamp: dt.datetime | None = None
@@ -65,19 +51,53 @@ class Answer:
         return {**vars(self), **lists, "vector": vector, "event_timestamp": instant, "quality": dict(self.quality)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Lookup:
-    """The answers for a slate, in the order of the players."""
+    """The answers for a slate, in the order of the players, column by column; `answers` gives them one by one.
+
+    `matrix` is players x features in the service's order, NaN for NULL, for a masked default and in every row that is not
+    ready; `nulls` tells a NULL apart. `events` are microseconds, `NO_TIME` without a row. `quality` holds None where there is
+    no row to speak of.
+    """
 
     service: str
     features: tuple[str, ...]
     game_date: dt.date
-    answers: tuple[Answer, ...]
+    players: tuple[str, ...]
+    games: tuple[str | None, ...]
+    verdicts: tuple[str, ...]
+    reasons: tuple[Reasons, ...]
+    matrix: np.ndarray[Any, Any]
+    nulls: np.ndarray[Any, Any]
+    hidden: np.ndarray[Any, Any] | None
+    events: np.ndarray[Any, Any]
+    quality: Mapping[str, Sequence[Any]]
     schema_version: str = ""
+
+    @cached_property
+    def answers(self) -> tuple[Answer, ...]:
+        """The answers one by one."""
+        rows, nulls, events = self.matrix.tolist(), self.nulls.tolist(), self.events.tolist()
+        found = []
+        for at, verdict in enumerate(self.verdicts):
+            is_ready, has_row = verdict == READY, events[at] != NO_TIME
+            vector = tuple(None if null else value for value, null in zip(rows[at], nulls[at], strict=True)) if is_ready else None
+            quality = {name: column[at] for name, column in self.quality.items()} if has_row else {}
+            instant = EPOCH + events[at] * MICROSECOND if has_row else None
+            found.append(
+                Answer(self.players[at], self.games[at], verdict, self.reasons[at], vector, quality, instant, tuple(self.masked(at)))
+            )
+        return tuple(found)
+
+    def masked(self, at: int) -> list[str]:
+        """Return the features of an answer whose default was replaced by NaN."""
+        if self.hidden is None or self.verdicts[at] != READY:
+            return []
+        return [self.features[place] for place in np.nonzero(self.hidden[at])[0].tolist()]
 
     def counts(self) -> dict[str, int]:
         """Return the number of answers per verdict."""
-        return {verdict: sum(answer.verdict == verdict for answer in self.answers) for verdict in VERDICTS}
+        return {verdict: self.verdicts.count(verdict) for verdict in VERDICTS}
 
     def as_dict(self) -> dict[str, Any]:
         """Return the lookup for `--json`."""
@@ -94,144 +114,136 @@ class Lookup:
         }
 
 
-def read_online(store: FeatureStore, refs: Sequence[str], pairs: Sequence[tuple[str, str]]) -> list[OnlineRow | None]:
-    """Return the online row of each (player_lookup, game_id), None where the store holds none.
-
-    Feast answers an absent key with NULLs and a status (Redis not even with that): a row counts as there when its quality
-    tier, which no published row lacks, has a value.
-    """
-    if not pairs:
-        return []
-    keys = {"player_lookup": [player for player, _ in pairs], "game_id": [game for _, game in pairs]}
-    response = store.get_online_features(features=list(refs), entity_rows=keys)
-    found = response.to_dict(include_event_timestamps=True)
-    names = [name for name in found if name not in keys and f"{name}{TIMES}" in found]
-    values = zip(*(found[name] for name in names), strict=True)
-    # Views share one list of event times; each is looked at once.
-    times = {id(found[name + TIMES]): found[name + TIMES] for name in names}.values()
-    other: frozenset[int] = getattr(response, "incompatible", frozenset())
-    rows: list[OnlineRow | None] = []
-    for at, (row, seconds) in enumerate(zip(values, zip(*times, strict=True), strict=True)):
-        by_name = dict(zip(names, row, strict=True))
-        if at in other:
-            rows.append(OnlineRow({}, frozenset(), incompatible=True))
-        else:
-            rows.append(OnlineRow(by_name, frozenset(seconds)) if by_name.get("quality_tier") else None)
-    return rows
+def _hidden(slate: Slate, places: Sequence[int] | slice, features: Sequence[str]) -> np.ndarray[Any, Any]:
+    """Return TRUE where a feature's value is a default; an input that is no catalogue feature has none."""
+    index = {feature.name: feature.index for feature in load_catalogue().features}
+    defaults = slate.defaults[places]
+    found = np.zeros((len(defaults), len(features)), bool)
+    inside = [at for at, name in enumerate(features) if name in index]
+    found[:, inside] = defaults[:, [index[features[at]] for at in inside]]
+    return found
 
 
-@lru_cache(maxsize=16)
-def _needed(service: Service) -> tuple[str, ...]:
-    """Return the features that the catalogue does not allow to be NULL."""
-    by_name = load_catalogue().by_name
-    return tuple(name for name in service.features if name not in by_name or by_name[name].has_default)
+def _picked(found: Lookup, places: Sequence[int], players: Sequence[str], absent: Reasons) -> Lookup:
+    """Return the answers at these places for these players; at -1 a player is not found, for the reasons given."""
+    at = np.array(places, int)
+    off = at < 0
 
+    def rows(array: np.ndarray[Any, Any], blank: Any) -> np.ndarray[Any, Any]:
+        whole = np.full((len(at), *array.shape[1:]), blank, array.dtype)
+        whole[~off] = array[at[~off]]
+        return whole
 
-def _missing(service: Service, values: Mapping[str, Any]) -> list[str]:
-    """Return the features without a value that the catalogue does not allow to be NULL."""
-    return [name for name in _needed(service) if values.get(name) is None]
+    def column(values: Sequence[Any], blank: Any) -> tuple[Any, ...]:
+        return tuple(blank if place < 0 else values[place] for place in places)
 
-
-def _not_ready(service: Service, row: OnlineRow) -> tuple[str, ...]:
-    """Return why a current row may not be used, or nothing when it may."""
-    values = row.values
-    reasons = []
-    if not values.get("is_quality_ready"):
-        reasons += ["not_quality_ready", f"alert_level_{values.get('quality_alert_level')}", *(values.get("quality_alerts") or [])]
-    reasons += [f"missing_feature:{name}" for name in _missing(service, values)]
-    return tuple(reasons)
-
-
-def judge_row(service: Service, published: Mapping[str, Any], row: OnlineRow | None, quality_fields: Sequence[str]) -> Answer:
-    """Return the answer for a player on the slate.
-
-    Incompatible: it was written under another schema of a view or another feature list. Stale: what is online is not the
-    published row (event times are compared to the second, as online stores keep them), or the views were not written together.
-    """
-    player, game = published["player_lookup"], published["game_id"]
-    if row is None:
-        return Answer(player, game, NOT_FOUND, ("not_materialized",))
-    if row.incompatible:
-        return Answer(player, game, INCOMPATIBLE, ("other_view_schema",))
-    quality = {name: row.values.get(name) for name in quality_fields}
-    newest = dt.datetime.fromtimestamp(max(row.event_seconds), UTC)
-    if row.event_seconds != {int(published["event_timestamp"].timestamp())}:
-        reason = "views_not_written_together" if len(row.event_seconds) > 1 else "not_the_published_row"
-        return Answer(player, game, STALE, (reason,), quality=quality, event_timestamp=newest)
-    if row.values.get("feature_schema_version") != load_catalogue().schema_version:
-        return Answer(player, game, INCOMPATIBLE, ("other_feature_schema_version",), quality=quality, event_timestamp=newest)
-    reasons = _not_ready(service, row)
-    if reasons:
-        return Answer(player, game, NOT_READY, reasons, quality=quality, event_timestamp=newest)
-    vector = tuple(row.values[name] for name in service.features)
-    return Answer(player, game, READY, (), vector, quality, published["event_timestamp"])
-
-
-def _absent(slate: Slate, player: str) -> Answer:
-    return Answer(player, None, NOT_FOUND, slate.reasons or ("not_on_slate",))
-
-
-def _masked(answer: Answer, features: Sequence[str], published: Mapping[str, Any]) -> Answer:
-    """Return a ready answer with NaN in the place of every default."""
-    if answer.vector is None:
-        return answer
-    defaults = {load_catalogue().features[index].name for index in published.get("default_feature_indices") or ()}
-    hidden = tuple(name for name in features if name in defaults)
-    vector = tuple(math.nan if name in defaults else value for name, value in zip(features, answer.vector, strict=True))
-    return replace(answer, vector=vector, masked=hidden)
+    return replace(
+        found,
+        players=tuple(players),
+        games=column(found.games, None),
+        verdicts=column(found.verdicts, NOT_FOUND),
+        reasons=column(found.reasons, absent),
+        matrix=rows(found.matrix, np.nan),
+        nulls=rows(found.nulls, True),
+        hidden=None if found.hidden is None else rows(found.hidden, False),
+        events=rows(found.events, NO_TIME),
+        quality={name: column(values, None) for name, values in found.quality.items()},
+    )
 
 
 def answer_slate(
     store: FeatureStore,
     service: str,
     slate: Slate,
-    named: Sequence[str],
+    named: Sequence[str] | None,
     *,
     strict: bool = False,
     mask_defaults: bool = False,
     problems: Sequence[str] = (),
 ) -> Lookup:
-    """Return the verdicts for these players of a slate that was read before.
+    """Return the verdicts for these players, or all, of a slate that was read before.
 
     `problems` is what makes the model's contract differ from what the store supplies: with any, no vector leaves.
     """
     contract = load_catalogue().service(service)
-    quality_refs = service_refs(store, QUALITY_SERVICE)
-    quality_fields = [ref.split(":", 1)[1] for ref in quality_refs]
-    asked = [slate.rows[player] for player in named if player in slate.rows]
-    refs = [*service_refs(store, service), *quality_refs]
-    found = read_online(store, refs, [(row["player_lookup"], row["game_id"]) for row in asked])
-    answers = {}
-    for row, online in zip(asked, found, strict=True):
-        answer = judge_row(contract, row, online, quality_fields)
-        if problems and answer.verdict != NOT_FOUND:
-            answer = replace(answer, verdict=INCOMPATIBLE, reasons=tuple(problems), vector=None)
-        answers[row["player_lookup"]] = _masked(answer, contract.features, row) if mask_defaults else answer
-    told = [answers.get(player) or _absent(slate, player) for player in named]
-    kept = tuple(answer for answer in told if answer.verdict == READY or not strict)
-    return Lookup(service, contract.features, slate.game_date, kept, load_catalogue().schema_version)
+    whole = named is None or tuple(named) == slate.players
+    players = slate.players if named is None or whole else tuple(player for player in named if player in slate.place)
+    places: slice | list[int] = slice(None) if whole else [slate.place[player] for player in players]
+    games = slate.games if whole else [slate.games[slate.place[player]] for player in players]
+    rows = read_online(store, service, contract.features, (players, games))
+    published = slate.events[places]
+    verdicts, reasons = judge_rows(contract, published, slate.created[places], rows)
+    is_row = np.fromiter((verdict != NOT_FOUND for verdict in verdicts), bool, rows.rows) & ~rows.incompatible
+    if problems:
+        told = tuple(problems)
+        reasons = [why if verdict == NOT_FOUND else told for verdict, why in zip(verdicts, reasons, strict=True)]
+        verdicts = [verdict if verdict == NOT_FOUND else INCOMPATIBLE for verdict in verdicts]
+    is_ready = np.fromiter((verdict == READY for verdict in verdicts), bool, rows.rows)
+    matrix = rows.values
+    hidden = _hidden(slate, places, contract.features) if mask_defaults else None
+    if hidden is not None:
+        matrix = np.where(hidden, np.nan, matrix)
+    if not is_ready.all():
+        matrix = np.where(is_ready[:, None], matrix, np.nan)
+    newest = published if is_ready.all() else np.where(is_ready, published, rows.events.max(axis=0))
+    found = Lookup(
+        service,
+        contract.features,
+        slate.game_date,
+        players,
+        tuple(games),
+        tuple(verdicts),
+        tuple(reasons),
+        np.ascontiguousarray(matrix),
+        rows.nulls if hidden is None else rows.nulls & ~hidden,
+        hidden,
+        newest if is_row.all() else np.where(is_row, newest, NO_TIME),
+        rows.quality,
+        load_catalogue().schema_version,
+    )
+    if named is not None and len(players) != len(named):
+        at = {player: place for place, player in enumerate(players)}
+        found = _picked(found, [at.get(player, -1) for player in named], named, slate.reasons or ("not_on_slate",))
+    if strict and not all(verdict == READY for verdict in found.verdicts):
+        ready = [at for at, verdict in enumerate(found.verdicts) if verdict == READY]
+        found = _picked(found, ready, [found.players[at] for at in ready], ())
+    return found
 
 
 def lookup(
     store: FeatureStore,
     warehouse: Warehouse,
     service: str,
-    game_date: dt.date,
+    game_date: dt.date | None = None,
     players: Sequence[str] | None = None,
     *,
+    game_id: str | None = None,
     strict: bool = False,
     mask_defaults: bool = False,
 ) -> Lookup:
-    """Return a verdict for each player of the slate, or for the players named.
+    """Return a verdict for each player of the slate, for everybody expected in one game, or for the players named.
 
     With `strict` only ready rows are returned; with `mask_defaults` a value that is a default reads NaN.
 
     Raises:
-        UnknownNameError: no such service or player; a known player without a row on the date is `not_found`.
+        UnknownNameError: no such service, game or player; a known player without a row on the date is `not_found`.
+        UsageError: neither a date nor a game, or a game of another date or with players.
     """
     load_catalogue().service(service)
+    if game_id is not None:
+        if players is not None:
+            raise UsageError("a game stands for all its players", [game_id], "name a game, or players and a date")
+        of_game = game_date_of(warehouse, game_id)
+        if game_date not in (None, of_game):
+            raise UsageError(f"the game is not played on {game_date}", [f"{game_id}: {of_game}"])
+        game_date = of_game
+    if game_date is None:
+        raise UsageError("a date or a game is needed")
     slate = read_slate(warehouse, game_date)
-    named = list(dict.fromkeys(players)) if players is not None else list(slate.rows)
-    refuse_unknown_players(warehouse, slate, named)
+    named = list(dict.fromkeys(players)) if players is not None else None
+    if game_id is not None:
+        named = list(expected_players(warehouse, slate, game_id))
+    elif named is not None:
+        refuse_unknown_players(warehouse, slate, named)
     problems = serving_problems(warehouse, service)
     return answer_slate(store, service, slate, named, strict=strict, mask_defaults=mask_defaults, problems=problems)

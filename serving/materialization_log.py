@@ -26,7 +26,7 @@ READ_BACK_ROWS = 2_000
 
 @dataclass
 class MaterializationLog:
-    """One row of the history: opened as running, closed once."""
+    """One row of the history: opened as running with the process in its detail, closed once."""
 
     warehouse: Warehouse
     feature_view: str
@@ -45,7 +45,7 @@ class MaterializationLog:
             "rows_expected": verdict.rows if verdict else 0,
             "rows_written": rows_written,
             "state": state,
-            "detail": detail,
+            "detail": self.warehouse.this_process() if state == "running" else detail,
             "blocked_dates": left_out or None,
             "definition_version": verdict.definition_version if verdict else "unknown",
             "recorded_at": utc_now(),

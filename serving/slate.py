@@ -5,8 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import numpy as np
+
+from schemas.catalogue import load_catalogue
 from schemas.errors import UnknownNameError
 from schemas.rules import STORE_TABLE
 from serving.gate_facts import read_ledger
@@ -14,12 +18,22 @@ from serving.materialization_gate import BLOCKED, PUBLISHED
 from warehouse.protocol import Warehouse
 
 PLAYERS = "nba_raw.players"
+EXPECTED = "nba_analytics.upcoming_player_game_context"
 SLATE = f"""
-SELECT player_lookup, game_id, team_abbr, opponent_team_abbr, tipoff_time, event_timestamp, default_feature_indices
+SELECT player_lookup, game_id, team_abbr, opponent_team_abbr, tipoff_time, event_timestamp, created_timestamp, default_feature_indices
 FROM {STORE_TABLE}
 WHERE game_date = @game_date
 ORDER BY player_lookup
 """
+GAME = "SELECT game_date FROM nba_raw.schedule WHERE game_id = @game_id"
+GAME_PLAYERS = f"SELECT player_lookup FROM {EXPECTED} WHERE game_id = @game_id AND game_date = @game_date ORDER BY player_lookup"
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+MICROSECOND = dt.timedelta(microseconds=1)
+
+
+def microseconds(instants: Sequence[dt.datetime]) -> np.ndarray[Any, Any]:
+    """Return UTC microseconds since 1970."""
+    return np.array([(instant - EPOCH) // MICROSECOND for instant in instants], np.int64)
 
 
 @dataclass(frozen=True)
@@ -29,6 +43,39 @@ class Slate:
     game_date: dt.date
     rows: dict[str, dict[str, Any]]
     reasons: tuple[str, ...]
+
+    @cached_property
+    def players(self) -> tuple[str, ...]:
+        """Everybody with a published row, by name."""
+        return tuple(self.rows)
+
+    @cached_property
+    def place(self) -> dict[str, int]:
+        """Place of each player in the columns."""
+        return {player: at for at, player in enumerate(self.rows)}
+
+    @cached_property
+    def games(self) -> list[str]:
+        """Game of each player."""
+        return [row["game_id"] for row in self.rows.values()]
+
+    @cached_property
+    def events(self) -> np.ndarray[Any, Any]:
+        """Event time of each published row, in microseconds."""
+        return microseconds([row["event_timestamp"] for row in self.rows.values()])
+
+    @cached_property
+    def created(self) -> np.ndarray[Any, Any]:
+        """When each published row was written, in microseconds."""
+        return microseconds([row["created_timestamp"] for row in self.rows.values()])
+
+    @cached_property
+    def defaults(self) -> np.ndarray[Any, Any]:
+        """TRUE where a feature of the catalogue is a default: players x features."""
+        found = np.zeros((len(self.rows), len(load_catalogue().features)), bool)
+        for at, row in enumerate(self.rows.values()):
+            found[at, list(row.get("default_feature_indices") or ())] = True
+        return found
 
 
 def read_slate(warehouse: Warehouse, game_date: dt.date) -> Slate:
@@ -40,6 +87,22 @@ def read_slate(warehouse: Warehouse, game_date: dt.date) -> Slate:
         return Slate(game_date, {}, ("date_blocked", *reasons) if blocked else ("date_not_published",))
     rows = warehouse.query(SLATE, {"game_date": game_date}).to_pylist()
     return Slate(game_date, {row["player_lookup"]: row for row in rows}, ())
+
+
+def game_date_of(warehouse: Warehouse, game_id: str) -> dt.date:
+    """Return the US Eastern date of a game; raise `UnknownNameError` when the schedule does not know it."""
+    rows = warehouse.query(GAME, {"game_id": game_id}).column("game_date").to_pylist()
+    if not rows:
+        raise UnknownNameError("unknown game", [game_id], "a game is named by its ten-character game_id")
+    date: dt.date = rows[0]
+    return date
+
+
+def expected_players(warehouse: Warehouse, slate: Slate, game_id: str) -> tuple[str, ...]:
+    """Return the players expected in a game of the slate, with or without a published row."""
+    rows = warehouse.query(GAME_PLAYERS, {"game_id": game_id, "game_date": slate.game_date})
+    published = (player for player, row in slate.rows.items() if row["game_id"] == game_id)
+    return tuple(sorted({*rows.column("player_lookup").to_pylist(), *published}))
 
 
 def refuse_unknown_players(warehouse: Warehouse, slate: Slate, players: Sequence[str]) -> None:

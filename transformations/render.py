@@ -38,6 +38,12 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
+@lru_cache(maxsize=16)
+def rendered(text: str) -> str:
+    """Return a statement that makes no table, written with the macros of the tables."""
+    return _environment().from_string(text).render()
+
+
 @lru_cache(maxsize=64)
 def body(table: str) -> str:
     """Return the table's own SELECT, rendered."""

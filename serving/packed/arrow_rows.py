@@ -60,8 +60,14 @@ def _sides(layout: Layout, rows: pa.Table) -> list[bytes] | None:
     return sides
 
 
-def pack_arrow(layout: Layout, rows: pa.Table, timestamp_field: str, created_column: str | None) -> list[bytes]:
-    """Return one packed row per Arrow row; raise `UsageError` when a column of the view or its instant is missing."""
+Packed = tuple[list[bytes], list[int], list[int]]
+
+
+def pack_arrow(layout: Layout, rows: pa.Table, timestamp_field: str, created_column: str | None) -> Packed:
+    """Return one packed row per Arrow row, and event and created times in microseconds.
+
+    Raises `UsageError` when a column of the view or its instant is missing.
+    """
     missing = [name for name in (*layout.names, timestamp_field) if name not in rows.column_names]
     if missing:
         raise UsageError("the rows lack columns of the feature view", missing)
@@ -75,7 +81,7 @@ def pack_arrow(layout: Layout, rows: pa.Table, timestamp_field: str, created_col
         if column.null_count:
             nulls[:, slot] = pc.is_null(column).combine_chunks().to_numpy(zero_copy_only=False)
     layout.set_nulls(records, nulls)
-    return layout.packed(records, _sides(layout, rows))
+    return layout.packed(records, _sides(layout, rows)), records["event"].tolist(), records["created"].tolist()
 
 
 def text_columns(rows: pa.Table, names: Sequence[str]) -> list[list[str]] | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from feast.repo_config import FeastConfigBaseModel
@@ -17,16 +18,18 @@ from serving.packed.store import PackedStore, Write
 if TYPE_CHECKING:
     from feast import Entity, FeatureView, RepoConfig
 
-ROWS_PER_CALL = 1_000
-"""Rows of one script call: a longer one would keep readers waiting."""
+ROWS_PER_CALL = 500
+"""Rows of one script call, a slate: a longer one would keep readers waiting."""
 
 # Compares event and created time with what is there, in the server, so that two writers cannot cross. Microseconds since
 # 1970 are below 2^53, exact in Lua's doubles. Each view's keys stand in a sorted set by event time: for retention and removal.
+# The first keys are these sets, one per view; then follow as many keys for each view. A script is one step to every reader.
 KEEP = f"""
-local index, head = KEYS[1], {FINGERPRINT_BYTES}
-for i = 2, #KEYS do
-  local new = ARGV[i - 1]
-  local old = redis.call('GETRANGE', KEYS[i], head, head + 15)
+local views, head = tonumber(ARGV[1]), {FINGERPRINT_BYTES}
+local rows = (#KEYS - views) / views
+for i = 1, #KEYS - views do
+  local key, new = KEYS[views + i], ARGV[1 + i]
+  local old = redis.call('GETRANGE', key, head, head + 15)
   local event, created = struct.unpack('<i8i8', string.sub(new, head + 1, head + 16))
   local keep = true
   if #old == 16 then
@@ -34,12 +37,14 @@ for i = 2, #KEYS do
     keep = event > had_event or (event == had_event and created >= had_created)
   end
   if keep then
-    redis.call('SET', KEYS[i], new)
-    redis.call('ZADD', index, event, KEYS[i])
+    redis.call('SET', key, new)
+    redis.call('ZADD', KEYS[math.floor((i - 1) / rows) + 1], event, key)
   end
 end
-return #KEYS - 1
+return rows
 """
+PAGE = 5_000
+"""Rows of one call that only reads or removes."""
 PRUNE = """
 local found = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
 for i = 1, #found do
@@ -102,14 +107,42 @@ class PackedRedisOnlineStore(PackedStore):
             at += len(view_keys)
         return found
 
-    def _keep(self, config: RepoConfig, view: str, write: Write) -> None:
-        client = self._client(config)
-        script = client.register_script(KEEP)
-        prefix = self._prefix(config, view)
-        for at in range(0, len(write.keys), ROWS_PER_CALL):
-            keys = [self._index(config, view), *(prefix + key for key in write.keys[at : at + ROWS_PER_CALL])]
-            rows = list(write.rows[at : at + ROWS_PER_CALL])
-            self._call(lambda keys=keys, rows=rows: script(keys=keys, args=rows))
+    def _keep(self, config: RepoConfig, writes: Sequence[Write]) -> None:
+        """Write slice by slice, each row to all views in one step: writes of the same keys go together, others on their own."""
+        groups: dict[int, list[Write]] = {}
+        for write in writes:
+            groups.setdefault(id(write.keys), []).append(write)
+        script = self._client(config).register_script(KEEP)
+        for group in groups.values():
+            indexes = [self._index(config, write.view) for write in group]
+            prefixes = [self._prefix(config, write.view) for write in group]
+            for at in range(0, len(group[0].keys), ROWS_PER_CALL):
+                part = slice(at, at + ROWS_PER_CALL)
+                keys = [prefix + key for prefix, write in zip(prefixes, group, strict=True) for key in write.keys[part]]
+                rows = [row for write in group for row in write.rows[part]]
+                call = partial(script, keys=[*indexes, *keys], args=[len(group), *rows])
+                self._call(call)
+
+    def stored(self, config: RepoConfig, view: FeatureView) -> Iterator[tuple[bytes, bytes]]:
+        """Yield key and packed row of everything a view holds, page by page."""
+        client, index, head = self._client(config), self._index(config, view.name), len(self._prefix(config, view.name))
+        known = self._call(lambda: client.zrange(index, 0, -1))
+        for at in range(0, len(known), PAGE):
+            page = known[at : at + PAGE]
+            rows = self._call(lambda page=page: client.mget(page))
+            yield from ((key[head:], row) for key, row in zip(page, rows, strict=True) if row is not None)
+
+    def remove(self, config: RepoConfig, view: FeatureView, keys: Sequence[bytes]) -> int:
+        """Remove the rows of these keys; return how many there were."""
+        client, index, prefix = self._client(config), self._index(config, view.name), self._prefix(config, view.name)
+        removed = 0
+        for at in range(0, len(keys), PAGE):
+            page = [prefix + key for key in keys[at : at + PAGE]]
+            pipe = client.pipeline(transaction=True)
+            pipe.delete(*page)
+            pipe.zrem(index, *page)
+            removed += int(self._call(pipe.execute)[0])
+        return removed
 
     @staticmethod
     def _index(config: RepoConfig, view: str) -> bytes:
@@ -120,9 +153,9 @@ class PackedRedisOnlineStore(PackedStore):
         script = client.register_script(PRUNE)
         removed = 0
         while True:
-            done = int(self._call(lambda: script(keys=[self._index(config, view)], args=[limit, ROWS_PER_CALL])))
+            done = int(self._call(lambda: script(keys=[self._index(config, view)], args=[limit, PAGE])))
             removed += done
-            if done < ROWS_PER_CALL:
+            if done < PAGE:
                 return removed
 
     def prune(self, config: RepoConfig, view: FeatureView, before: dt.datetime) -> int:

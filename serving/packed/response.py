@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,6 +43,13 @@ class Shape:
 
     columns: tuple[Column, ...]
     order: tuple[str, ...] = ()
+    places: dict[tuple[str, ...], list[int]] = field(default_factory=dict, compare=False, repr=False)
+    """Where features stand among the joined slots of all views, kept by request."""
+
+    @cached_property
+    def by_output(self) -> Mapping[str, Column]:
+        """Column by its name in the answer."""
+        return {column.output: column for column in self.columns}
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -121,6 +129,39 @@ class PackedResponse(OnlineResponse):
                 found[column.output + TIMESTAMP_POSTFIX] = pa.array(self._seconds(block), pa.int64())
         return pa.table(found)
 
+    def _places(self, wanted: tuple[str, ...]) -> list[int]:
+        """Return the columns of the joined slots that hold these features; raise `UsageError` for one that is no number."""
+        known = self.shape.places.get(wanted)
+        if known is None:
+            starts = np.cumsum([0, *(len(block.layout.fixed) for block in self.blocks)])
+            place = {
+                column.output: int(starts[column.block]) + self.blocks[column.block].layout.slot_of[column.name]
+                for column in self.shape.columns
+                if column.name in self.blocks[column.block].layout.slot_of
+            }
+            missing = [name for name in wanted if name not in place]
+            if missing:
+                raise UsageError("a matrix holds only numbers of the answer", missing, "name the features wanted")
+            known = self.shape.places[wanted] = [place[name] for name in wanted]
+        return known
+
+    def matrix(self, names: Sequence[str]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Return rows x features as doubles, NULL and an absent row as NaN, and TRUE where it is one of these."""
+        places = self._places(tuple(names))
+        values = np.concatenate([block.floats for block in self.blocks], axis=1).take(places, axis=1)
+        if any(block.has_nulls for block in self.blocks):
+            return values, np.concatenate([block.nulls for block in self.blocks], axis=1).take(places, axis=1)
+        return values, np.zeros(values.shape, bool)
+
+    def instants(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Return event and created time in microseconds, views x rows; `NEVER` where there is no row."""
+        events = np.array([block.records["event"] for block in self.blocks])
+        return events, np.array([block.records["created"] for block in self.blocks])
+
+    def values(self, output: str) -> list[Any]:
+        """Return one feature as Python values, None for NULL."""
+        return self._values(self.shape.by_output[output])
+
     def to_numpy(self, names: Sequence[str] | None = None) -> np.ndarray[Any, Any]:
         """Return a matrix of doubles, rows x features, NULL and an absent row as NaN.
 
@@ -128,16 +169,7 @@ class PackedResponse(OnlineResponse):
         answer. Raises `UsageError` for a feature that is no number or not in the answer.
         """
         wanted = tuple(names) if names is not None else self.shape.order or self.shape.outputs
-        starts = np.cumsum([0, *(len(block.layout.fixed) for block in self.blocks)])
-        place = {
-            column.output: int(starts[column.block]) + self.blocks[column.block].layout.slot_of[column.name]
-            for column in self.shape.columns
-            if column.name in self.blocks[column.block].layout.slot_of
-        }
-        missing = [name for name in wanted if name not in place]
-        if missing:
-            raise UsageError("a matrix holds only numbers of the answer", missing, "name the features wanted")
-        return np.concatenate([block.floats for block in self.blocks], axis=1)[:, [place[name] for name in wanted]]
+        return np.concatenate([block.floats for block in self.blocks], axis=1).take(self._places(wanted), axis=1)
 
     def event_timestamps(self, output: str) -> list[dt.datetime | None]:
         """Return the event time of a feature's row, to the microsecond; None where there is no row."""

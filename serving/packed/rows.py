@@ -32,6 +32,11 @@ class Block:
         return np.asarray(self.records["event"] != NEVER)
 
     @cached_property
+    def has_nulls(self) -> bool:
+        """TRUE when a value is NULL or a row is absent."""
+        return bool(self.records["nulls"].any())
+
+    @cached_property
     def nulls(self) -> np.ndarray[Any, Any]:
         """Return the NULL bits as rows x slots."""
         bits = np.unpackbits(self.records["nulls"], axis=1, count=len(self.layout.fixed), bitorder="little")
@@ -41,7 +46,7 @@ class Block:
     def null_rows(self) -> Mapping[int, list[int]]:
         """Positions of NULL rows by slot; a slot without one is not in it."""
         found: dict[int, list[int]] = {}
-        if self.records["nulls"].any():
+        if self.has_nulls:
             slots, rows = np.nonzero(self.nulls.T)
             for slot, row in zip(slots.tolist(), rows.tolist(), strict=True):
                 found.setdefault(slot, []).append(row)

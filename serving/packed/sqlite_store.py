@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -129,18 +129,23 @@ class PackedSqliteOnlineStore(PackedStore):
             found = list(zip(*(at_key[key] for key in keys), strict=True))
         return found
 
-    def _keep(self, config: RepoConfig, view: str, write: Write) -> None:
-        # In the order of the tree, so that pages are filled one after the other; rows of one key keep their order.
-        order = sorted(range(len(write.keys)), key=write.keys.__getitem__)
-        rows = ((write.keys[i], write.events[i], write.created[i], write.rows[i]) for i in order)
-        self._transaction(config, view, KEEP, rows)
+    def _keep(self, config: RepoConfig, writes: Sequence[Write]) -> None:
+        steps = []
+        for write in writes:
+            # In the order of the tree, so that pages are filled one after the other; rows of one key keep their order.
+            order = sorted(range(len(write.keys)), key=write.keys.__getitem__)
+            rows = [(write.keys[i], write.events[i], write.created[i], write.rows[i]) for i in order]
+            steps.append((write.view, KEEP, rows))
+        self._transaction(config, steps)
 
-    def _transaction(self, config: RepoConfig, view: str, statement: str, rows: Any) -> int:
-        connection = self._connection(config)
+    def _transaction(self, config: RepoConfig, steps: Sequence[tuple[str, str, Sequence[Any]]]) -> int:
+        """Run statements on tables of views, all or none; return how many rows they changed."""
+        connection, done = self._connection(config), 0
         try:
             connection.execute("BEGIN IMMEDIATE")
             try:
-                done = connection.executemany(statement.format(table=_table(config.project, view)), rows).rowcount
+                for view, statement, rows in steps:
+                    done += max(0, connection.executemany(statement.format(table=_table(config.project, view)), rows).rowcount)
                 connection.execute("COMMIT")
             except BaseException:
                 connection.execute("ROLLBACK")
@@ -148,14 +153,23 @@ class PackedSqliteOnlineStore(PackedStore):
         except sqlite3.OperationalError as error:
             with clean_errors():
                 if _unapplied(error):
-                    raise UsageError("a feature view has no table in the online store", [view], "run: feast apply") from None
+                    views = [view for view, *_ in steps]
+                    raise UsageError("a feature view has no table in the online store", views, "run: feast apply") from None
                 hint = "nothing of this write is visible; run the same command again"
                 raise StorageUnavailableError("the online store cannot be written", [error], hint) from None
         return done
 
+    def stored(self, config: RepoConfig, view: FeatureView) -> Iterator[tuple[bytes, bytes]]:
+        """Yield key and packed row of everything a view holds, as of one instant."""
+        yield from self._connection(config).execute(f"SELECT entity_key, packed FROM {_table(config.project, view.name)}")
+
+    def remove(self, config: RepoConfig, view: FeatureView, keys: Sequence[bytes]) -> int:
+        """Remove the rows of these keys; return how many there were."""
+        return self._transaction(config, [(view.name, "DELETE FROM {table} WHERE entity_key = ?", [(key,) for key in keys])])
+
     def prune(self, config: RepoConfig, view: FeatureView, before: dt.datetime) -> int:
         """Remove the rows of a view with an event time before the instant; return how many."""
-        return self._transaction(config, view.name, "DELETE FROM {table} WHERE event_us < ?", [(microseconds(before),)])
+        return self._transaction(config, [(view.name, "DELETE FROM {table} WHERE event_us < ?", [(microseconds(before),)])])
 
     def count(self, config: RepoConfig, view: FeatureView) -> int:
         """Return the number of rows of a view."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from feast.infra.online_stores.online_store import OnlineStore
 from schemas.errors import UsageError
 from serving.packed.arrow_rows import pack_arrow, text_columns
 from serving.packed.keys import encoded, proto_keys, text_keys
-from serving.packed.layout import NEVER, Layout, instant_of, layout_of, microseconds, pack_values
+from serving.packed.layout import NEVER, instant_of, layout_of, microseconds, pack_values
 from serving.packed.plan import Plan, Plans
 from serving.packed.response import PackedResponse
 from serving.packed.rows import block_of
@@ -32,6 +32,7 @@ DAY = 86_400_000_000
 class Write:
     """Rows of one view to be kept: key, event and created time in microseconds, packed row."""
 
+    view: str
     keys: Sequence[bytes]
     events: Sequence[int]
     created: Sequence[int]
@@ -55,8 +56,20 @@ class PackedStore(OnlineStore):
         """Return the packed rows of each (view, keys), all as of one instant."""
 
     @abstractmethod
-    def _keep(self, config: RepoConfig, view: str, write: Write) -> None:
-        """Keep the rows that are newer than what is there."""
+    def _keep(self, config: RepoConfig, writes: Sequence[Write]) -> None:
+        """Keep the rows that are newer than what is there.
+
+        Writes of the same keys to several views become visible together: a reader finds a key's rows in all of them, or in
+        none.
+        """
+
+    @abstractmethod
+    def stored(self, config: RepoConfig, view: FeatureView) -> Iterator[tuple[bytes, bytes]]:
+        """Yield key and packed row of everything a view holds, in no particular order."""
+
+    @abstractmethod
+    def remove(self, config: RepoConfig, view: FeatureView, keys: Sequence[bytes]) -> int:
+        """Remove the rows of these keys; return how many there were."""
 
     @abstractmethod
     def prune(self, config: RepoConfig, view: FeatureView, before: dt.datetime) -> int:
@@ -86,32 +99,33 @@ class PackedStore(OnlineStore):
         rows = pack_values(layout, [(values, event, created) for _, values, event, created in data])
         events = [microseconds(event) for _, _, event, _ in data]
         created = [microseconds(stamp) for _, _, _, stamp in data]
-        self._keep(config, table.name, Write(proto_keys(key for key, *_ in data), events, created, rows))
+        self._keep(config, [Write(table.name, proto_keys(key for key, *_ in data), events, created, rows)])
         if progress:
             progress(len(data))
 
-    def write_arrow(self, config: RepoConfig, view: FeatureView, rows: pa.Table) -> int:
-        """Write the rows of a view's source; return how many. Old games leave by the retention set.
+    def packed(self, view: FeatureView, rows: pa.Table) -> Write:
+        """Return the rows of a view's source as the store keeps them.
 
         Raises:
             UsageError: a column of the view, its keys or its event time is missing, or a key is no text.
         """
+        return packed_writes([view], rows)[0]
+
+    def write_arrow(self, config: RepoConfig, view: FeatureView, rows: pa.Table) -> int:
+        """Write the rows of a view's source; return how many."""
+        return self.write_views(config, [view], rows)
+
+    def write_views(self, config: RepoConfig, views: Sequence[FeatureView], rows: pa.Table) -> int:
+        """Write the rows of a source that several views share, each row to all of them at once; return how many rows.
+
+        Old games leave by the retention set. Raises `UsageError` as `packed` does; nothing is written then.
+        """
         if not rows.num_rows:
             return 0
-        source, layout = view.batch_source, layout_of(view.features)
-        names = list(view.join_keys)
-        absent = [name for name in names if name not in rows.column_names]
-        columns = None if absent else text_columns(rows, names)
-        if columns is None:
-            raise UsageError("the rows lack join keys of the feature view, or a key is no text", absent or names)
-        packed = pack_arrow(layout, rows, source.timestamp_field, source.created_timestamp_column or None)
-        events, created = _instants(layout, packed)
-        self._keep(
-            config,
-            view.name,
-            Write(text_keys({name: encoded(c) for name, c in zip(names, columns, strict=True)}), events, created, packed),
-        )
-        self._retain(config, view, min(events))
+        writes = packed_writes(views, rows)
+        self._keep(config, writes)
+        for view, write in zip(views, writes, strict=True):
+            self._retain(config, view, min(write.events))
         return rows.num_rows
 
     def _retain(self, config: RepoConfig, view: FeatureView, oldest_written: int) -> None:
@@ -197,13 +211,21 @@ class PackedStore(OnlineStore):
         """Drop everything of the project."""
 
 
-def _instants(layout: Layout, packed: Sequence[bytes]) -> tuple[list[int], list[int]]:
-    """Return event and created times of packed rows."""
-    import numpy as np
-
-    size = layout.record.itemsize
-    records = np.frombuffer(b"".join(row[:size] for row in packed), layout.record)
-    return records["event"].tolist(), records["created"].tolist()
+def packed_writes(views: Sequence[FeatureView], rows: pa.Table) -> list[Write]:
+    """Return the rows of a shared source view by view; keys that views have in common are made once."""
+    keys: dict[tuple[str, ...], list[bytes]] = {}
+    found = []
+    for view in views:
+        source, layout, names = view.batch_source, layout_of(view.features), tuple(view.join_keys)
+        if names not in keys:
+            absent = [name for name in names if name not in rows.column_names]
+            columns = None if absent else text_columns(rows, names)
+            if columns is None:
+                raise UsageError("the rows lack join keys of the feature view, or a key is no text", absent or names)
+            keys[names] = text_keys({name: encoded(column) for name, column in zip(names, columns, strict=True)})
+        packed, events, created = pack_arrow(layout, rows, source.timestamp_field, source.created_timestamp_column or None)
+        found.append(Write(view.name, keys[names], events, created, packed))
+    return found
 
 
 def _text_rows(plan: Plan, entity_rows: Any) -> Mapping[str, Sequence[str]] | None:

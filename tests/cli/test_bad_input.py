@@ -87,13 +87,13 @@ def test_a_warehouse_without_a_schedule(tmp_path: Path) -> None:
     call(tmp_path / "home", "backfill").assert_one_line(2, "no_games", "run: nba-features ingest")
 
 
-@pytest.mark.parametrize("text", ["noon", "2025-01-01", "2025-13-01T00:00:00Z", "2025-01-01T25:00", "", "2025-01-01T10:00 Mars"])
+@pytest.mark.parametrize("text", ["noon", "2025-01-01", "2025-13-01T00:00:00Z", "2025-01-01T25:00", "2025-01-01T10:00 Mars"])
 def test_an_instant_that_is_not_a_time(untouched: Chain, text: str) -> None:
     for command in (("run", "--date", str(untouched.tonight)), ("backfill",)):
         untouched.call(*command, "--as-of", text).assert_one_line(2, "usage", "not an instant", "2024-12-25T22:00:00Z")
 
 
-@pytest.mark.parametrize("text", ["tomorrow", "2025-02-30", "01/02/2025", ""])
+@pytest.mark.parametrize("text", ["tomorrow", "2025-02-30", "01/02/2025", "20250101", "2025-W01-3"])
 def test_a_date_that_is_none(untouched: Chain, text: str) -> None:
     for command in ("run", "lookup"):
         untouched.call(command, "--date", text).assert_one_line(2, "usage", "not a date", "write YYYY-MM-DD")
@@ -129,6 +129,18 @@ def test_an_unknown_job(untouched: Chain) -> None:
 def test_a_range_that_cannot_be_meant(untouched: Chain, words: tuple[str, ...], told: str) -> None:
     answer = untouched.call("backfill", *words, "--as-of", untouched.as_of)
     assert answer.status == 2 and len(answer.errors()) == 1 and told in answer.err, (answer.status, answer.out, answer.err)
+
+
+def test_an_audit_of_nothing_is_no_success(chain: Chain, tmp_path: Path) -> None:
+    copy_home(chain.home, tmp_path / "home")
+    words = ("validate", "--start", "2031-01-01", "--end", "2031-02-01")
+    call(tmp_path / "home", *words).assert_one_line(2, "no_games", "nothing of the store is published", "2031-01-01 to 2031-02-01")
+
+
+def test_a_cascade_from_a_date_without_games(untouched: Chain) -> None:
+    for day in ("2031-01-01", idle_day(untouched)):
+        answer = untouched.call("backfill", "--cascade-from", day, "--as-of", untouched.as_of)
+        answer.assert_one_line(2, "no_games", f"no games are scheduled on the dates: {day}")
 
 
 def test_a_training_set_of_nothing(untouched: Chain, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from schemas.catalogue import load_catalogue
 from schemas.rules import STORE_TABLE
+from serving.labels import LABELS
 from tests.cli.calling import Answer, call, contents, copy_home, spawn
 from tests.cli.conftest import Chain
 
@@ -75,7 +76,7 @@ def test_the_training_set_holds_clean_rows_in_the_models_order(chain: Chain, tmp
     rows = pq.read_table(out)
     features = load_catalogue().service("points_v3_37features").features
     assert rows.num_rows == told["rows"] == told["rows_considered"] - sum(told["refused"].values()) > 0
-    assert tuple(rows.column_names[-len(features) - 1 : -1]) == features and rows.column_names[-1] == "points"
+    assert tuple(rows.column_names[4:]) == (*features, *LABELS)
     assert rows["points"].null_count == 0
     assert f"{rows.num_columns} columns" in chain.answers["training-set"].out
 

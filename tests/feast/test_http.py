@@ -15,9 +15,14 @@ import pyarrow as pa
 import pytest
 import uvicorn
 
-from serving.http_routes import ARROW, MAX_BODY, MAX_PLAYERS, Slates, build_app
+from schemas.errors import StorageUnavailableError
+from serving.http_routes import build_app
 from serving.lookup import lookup
+from serving.lookup_requests import MAX_BODY, MAX_PLAYERS, asked_for
+from serving.lookup_service import LookupService, Slates
 from serving.materialization_gate import midnight
+from serving.slate import read_slate
+from serving.wire import ARROW, as_json
 from tests.feast.conftest import WEEK, Site
 from tests.feast.store_rows import block, player, publish, store_table, table_of
 
@@ -119,6 +124,39 @@ def test_a_slate_as_arrow_holds_the_same_values(client: Client) -> None:
         assert [row[name] for name in plain["features"]] == answer["vector"]
 
 
+def test_everybody_expected_in_a_game(tonight: Site, client: Client) -> None:
+    game = store_table([TODAY]).column("game_id")[0].as_py()
+    publish(tonight.warehouse, table_of("nba_raw.schedule", {"game_id": [game], "game_date": [TODAY]}, 1), "nba_raw.schedule")
+    expected = {"player_lookup": [player(0), "unbuilt"], "game_id": [game] * 2, "game_date": [TODAY] * 2}
+    table = "nba_analytics.upcoming_player_game_context"
+    publish(tonight.warehouse, table_of(table, expected, 2), table)
+    wanted = [(player(0), "ready"), (player(2), "ready"), ("unbuilt", "not_found")]
+    for answer in (
+        client.get(f"/v1/games/{game}", params={"service": V3}),
+        client.get(f"/v1/games/{game}", params=QUERY),
+        client.post("/v1/lookup", json={"service": V3, "game": game}),
+    ):
+        assert answer.status_code == 200, answer.text
+        assert [(a["player_lookup"], a["verdict"]) for a in answer.json()["answers"]] == wanted
+    assert client.get(f"/v1/games/{game}", params={**QUERY, "date": str(WEEK[0])}).status_code == 400
+    assert client.get("/v1/games/0099999999", params={"service": V3}).status_code == 404
+    assert client.get("/v1/games/007", params={"service": V3}).status_code == 400
+
+
+def test_masked_defaults_are_null_and_named(week: Site) -> None:
+    publish(week.warehouse, store_table([TODAY], default_feature_indices=[[0, 2], [], [], []]))
+    week.store.materialize(midnight(TODAY), midnight(TODAY + dt.timedelta(days=1)))
+    for as_asked in ({"strict": True}, {}):
+        found = lookup(week.store, week.warehouse, V3, TODAY, mask_defaults=True, **as_asked)
+        body = json.loads(as_json(found))
+        plain = json.loads(json.dumps(found.as_dict()))
+        for answer, full in zip(body["answers"], plain["answers"], strict=True):
+            quality = {name: full["quality"][name] for name in answer["quality"]}
+            assert answer == {**full, "quality": quality}
+        assert body["answers"][0]["masked"] == [body["features"][0], body["features"][2]]
+        assert {**body, "answers": []} == {**plain, "answers": []}
+
+
 BAD: dict[str, tuple[int, dict[str, Any]]] = {
     "no date": (400, {"service": V3}),
     "a date that is none": (400, {**QUERY, "date": "2025-02-30"}),
@@ -130,6 +168,10 @@ BAD: dict[str, tuple[int, dict[str, Any]]] = {
     "too many players": (400, {**QUERY, "players": ["a"] * (MAX_PLAYERS + 1)}),
     "a name that is none": (400, {**QUERY, "players": ["x' OR 1=1"]}),
     "a number for a name": (400, {**QUERY, "players": [7]}),
+    "a game and players": (400, {"service": V3, "game": "0022400001", "players": ["a"]}),
+    "a game that is no name": (400, {"service": V3, "game": "1' OR '1'='1"}),
+    "a game that is a list": (400, {"service": V3, "game": ["0022400001"]}),
+    "a name of a service without end": (400, {**QUERY, "service": "x" * 500}),
     "a flag that is none": (400, {**QUERY, "strict": "perhaps"}),
 }
 
@@ -173,6 +215,17 @@ def test_health_readiness_and_figures(client: Client) -> None:
     }
 
 
+def test_a_server_whose_online_store_fails_is_alive_and_not_ready(tonight: Site, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise StorageUnavailableError("the online store does not answer")
+
+    monkeypatch.setattr(type(tonight.store.provider.online_store), "_fetch", broken)
+    assert client.get("/v1/health").status_code == 200
+    for path, params in (("/v1/ready", {}), ("/v1/slate", QUERY)):
+        found = client.get(path, params=params)
+        assert (found.status_code, found.json()["error"]) == (503, "storage_unavailable")
+
+
 def test_a_correction_is_seen_at_once_although_the_slate_is_kept(tonight: Site, client: Client) -> None:
     assert client.get("/v1/slate", params=QUERY).json()["counts"]["ready"] == 4
     later = [stamp.as_py() + dt.timedelta(minutes=5) for stamp in store_table([TODAY]).column("event_timestamp")]
@@ -186,6 +239,24 @@ def test_a_blocked_date_is_seen_when_the_kept_slate_is_old(tonight: Site) -> Non
     assert len(slates.slate(TODAY).rows) == 4
     block(tonight.warehouse, TODAY)
     assert slates.slate(TODAY).rows == {}
+
+
+def test_a_player_who_stays_absent_does_not_have_every_request_read_the_warehouse(tonight: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[dt.date] = []
+
+    def counted(warehouse: Any, date: dt.date) -> Any:
+        reads.append(date)
+        return read_slate(warehouse, date)
+
+    monkeypatch.setattr("serving.lookup_service.read_slate", counted)
+    monkeypatch.setattr("serving.lookup_service.FRESH_SECONDS", 60.0)
+    service = LookupService(tonight.store, Slates(tonight.warehouse, seconds=60.0))
+    for _ in range(5):
+        assert service.answer(asked_for({**QUERY, "players": ["restingstar"]})).verdicts == ("not_found",)
+    assert len(reads) == 1
+    monkeypatch.setattr("serving.lookup_service.FRESH_SECONDS", 0.0)
+    service.answer(asked_for({**QUERY, "players": ["restingstar"]}))
+    assert len(reads) == 2
 
 
 def test_feasts_own_routes_answer_too(client: Client) -> None:

@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+from feast import FeatureStore
+from feast.repo_config import RepoConfig
 
+from cli.main import main
 from schemas.catalogue import load_catalogue
 from schemas.contracts import contract
-from schemas.errors import UnknownNameError
-from serving.feature_store import open_feature_store
+from schemas.errors import UnknownNameError, UsageError
+from serving.feature_store import _configuration, apply_definitions, open_feature_store
 from serving.lookup import INCOMPATIBLE, NOT_FOUND, NOT_READY, READY, STALE, Answer, Lookup, lookup
 from serving.materialization_gate import midnight
 from tests.feast.conftest import WEEK, Site
@@ -127,12 +131,119 @@ def test_a_row_built_again_is_stale_until_it_is_materialized(tonight: Site) -> N
     assert {a.verdict for a in lookup(tonight.store, tonight.warehouse, V3, TODAY).answers} == {READY}
 
 
-def test_views_of_different_passes_are_stale(tonight: Site) -> None:
+def written_to_one_view(site: Site, rows: Any) -> None:
+    """Write rows to one view alone, as no materialization does."""
+    store = site.store
+    store.provider.online_store.write_arrow(store.config, store.get_feature_view("vegas"), rows)
+
+
+def test_views_that_were_not_written_together_are_stale(tonight: Site) -> None:
     later = [stamp.as_py() + dt.timedelta(minutes=5) for stamp in store_table([TODAY]).column("event_timestamp")]
-    publish(tonight.warehouse, store_table([TODAY], event_timestamp=later))
-    tonight.store.materialize(midnight(TODAY), midnight(TODAY + dt.timedelta(days=1)), feature_views=["row_quality"])
+    written_to_one_view(tonight, store_table([TODAY], event_timestamp=later))
+    answers = lookup(tonight.store, tonight.warehouse, V3, TODAY).answers
+    assert {(a.verdict, a.reasons, a.vector) for a in answers} == {(STALE, ("views_not_written_together",), None)}
+
+
+def test_views_of_one_event_time_and_two_writes_are_stale(tonight: Site) -> None:
+    corrected = [dt.datetime(2025, 2, 2, tzinfo=dt.UTC)] * 4
+    written_to_one_view(tonight, store_table([TODAY], created_timestamp=corrected))
     answers = lookup(tonight.store, tonight.warehouse, V3, TODAY).answers
     assert {(a.verdict, a.reasons) for a in answers} == {(STALE, ("views_not_written_together",))}
+
+
+def test_a_correction_of_the_same_event_time_is_stale_until_it_is_materialized(tonight: Site) -> None:
+    publish(tonight.warehouse, store_table([TODAY], seed=8, created_timestamp=[dt.datetime(2025, 2, 2, tzinfo=dt.UTC)] * 4))
+    answers = lookup(tonight.store, tonight.warehouse, V3, TODAY).answers
+    assert {(a.verdict, a.reasons) for a in answers} == {(STALE, ("not_the_published_row",))}
+    tonight.store.materialize(midnight(TODAY), midnight(TODAY + dt.timedelta(days=1)))
+    assert {a.verdict for a in lookup(tonight.store, tonight.warehouse, V3, TODAY).answers} == {READY}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_FM14_what_is_no_number_is_a_miss(site: Site, applied: Path, value: float) -> None:
+    built(site, applied, recent_trend=[value, 0.0, 0.0, 0.0])
+    answers = lookup(site.store, site.warehouse, V3, TODAY).answers
+    assert [(a.verdict, a.reasons) for a in answers] == [(NOT_READY, ("missing_feature:recent_trend",)), *[(READY, ())] * 3]
+
+
+def expect(site: Site, *keys: tuple[str, str]) -> None:
+    """Put players and games into what is expected tonight, and the games into the schedule."""
+    games = sorted({game for _, game in keys})
+    publish(
+        site.warehouse, table_of("nba_raw.schedule", {"game_id": games, "game_date": [TODAY] * len(games)}, len(games)), "nba_raw.schedule"
+    )
+    given = {"player_lookup": [p for p, _ in keys], "game_id": [g for _, g in keys], "game_date": [TODAY] * len(keys)}
+    table = "nba_analytics.upcoming_player_game_context"
+    publish(site.warehouse, table_of(table, given, len(keys)), table)
+
+
+def test_a_game_stands_for_everybody_expected_in_it(tonight: Site) -> None:
+    early, late = store_table([TODAY]).column("game_id").to_pylist()[:2]
+    expect(tonight, (player(0), early), (player(1), late), (player(2), early), ("notbuilt", early))
+    found = lookup(tonight.store, tonight.warehouse, V3, game_id=early, mask_defaults=True)
+    assert [(a.player_lookup, a.verdict, a.reasons) for a in found.answers] == [
+        ("notbuilt", NOT_FOUND, ("not_on_slate",)),
+        (player(0), READY, ()),
+        (player(2), READY, ()),
+    ]
+    assert {a.game_id for a in found.answers} == {None, early}
+    strict = lookup(tonight.store, tonight.warehouse, V3, TODAY, game_id=early, strict=True)
+    assert strict.players == (player(0), player(2))
+    assert strict.matrix.shape == (2, 37)
+
+
+def test_the_command_takes_a_game_in_the_place_of_a_date(tonight: Site) -> None:
+    game = store_table([TODAY]).column("game_id").to_pylist()[0]
+    expect(tonight, (player(0), game), ("notbuilt", game))
+    told = CliRunner().invoke(main, ["lookup", "--game", game, "--json"])
+    assert told.exit_code == 0, told.output
+    found = json.loads(told.stdout)
+    assert found["game_date"] == str(TODAY)
+    assert [(a["player_lookup"], a["verdict"]) for a in found["answers"]] == [
+        ("notbuilt", NOT_FOUND),
+        (player(0), READY),
+        (player(2), READY),
+    ]
+    assert f"on {TODAY}: 2 ready, 1 not_found" in CliRunner().invoke(main, ["lookup", "--game", game]).stdout
+    for wrong in (["--game", game, "--date", str(WEEK[0])], ["--game", game, "--players", player(0)], []):
+        assert CliRunner().invoke(main, ["lookup", *wrong]).exit_code == 2
+    assert CliRunner().invoke(main, ["lookup", "--game", "0099999999"]).exit_code == 2
+
+
+def test_a_game_that_is_unknown_or_of_another_day_is_refused(tonight: Site) -> None:
+    game = store_table([TODAY]).column("game_id").to_pylist()[0]
+    expect(tonight, (player(0), game))
+    with pytest.raises(UnknownNameError, match="unknown game: 0099999999"):
+        lookup(tonight.store, tonight.warehouse, V3, game_id="0099999999")
+    with pytest.raises(UsageError, match=f"not played on {WEEK[0]}"):
+        lookup(tonight.store, tonight.warehouse, V3, WEEK[0], game_id=game)
+    with pytest.raises(UsageError, match="stands for all its players"):
+        lookup(tonight.store, tonight.warehouse, V3, players=[player(0)], game_id=game)
+    with pytest.raises(UsageError, match="a date or a game"):
+        lookup(tonight.store, tonight.warehouse, V3)
+
+
+def test_a_game_of_a_blocked_date_names_everybody_expected(tonight: Site) -> None:
+    game = store_table([TODAY]).column("game_id").to_pylist()[0]
+    expect(tonight, (player(0), game), (player(2), game))
+    block(tonight.warehouse, TODAY, "red_share")
+    answers = lookup(tonight.store, tonight.warehouse, V3, game_id=game).answers
+    assert [(a.verdict, a.reasons, a.vector) for a in answers] == [(NOT_FOUND, ("date_blocked", "red_share"), None)] * 2
+
+
+def test_any_feasts_store_gives_the_same_verdicts_and_vectors(tonight: Site) -> None:
+    raw = _configuration(tonight.settings)
+    raw["online_store"] = {"type": "sqlite", "path": str(tonight.settings.home / "stock.db")}
+    stock = FeatureStore(config=RepoConfig(**raw))
+    apply_definitions(stock)
+    stock.materialize(midnight(WEEK[0]), midnight(TODAY + dt.timedelta(days=1)))
+    know(tonight.warehouse, "restingstar")
+    for named in (None, [player(2), "restingstar"]):
+        ours, theirs = (lookup(store, tonight.warehouse, V3, TODAY, named) for store in (tonight.store, stock))
+        assert ours.verdicts == theirs.verdicts and READY in ours.verdicts
+        assert [(a.vector, a.event_timestamp, a.reasons) for a in ours.answers] == [
+            (a.vector, a.event_timestamp, a.reasons) for a in theirs.answers
+        ]
 
 
 def test_FM08_a_red_row_is_not_ready_and_gives_no_vector(site: Site, applied: Path) -> None:

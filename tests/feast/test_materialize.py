@@ -20,7 +20,6 @@ from schemas.errors import BlockedError, FeatureStoreError, ReadBackError, Stora
 from schemas.rules import STORE_TABLE
 from serving import gated_provider
 from serving.feature_store import _configuration, apply_definitions, repository_folder
-from serving.lookup import read_online
 from serving.materialization_gate import judge, midnight, pasted
 from serving.materialization_log import READ_BACK_ROWS
 from tests.feast.conftest import WEEK, Site
@@ -54,8 +53,11 @@ def as_read(rows: pa.Table, names: list[str]) -> list[dict[str, Any]]:
 
 
 def online(store: FeatureStore, rows: pa.Table) -> list[dict[str, Any] | None]:
-    pairs = list(zip(rows.column("player_lookup").to_pylist(), rows.column("game_id").to_pylist(), strict=True))
-    return [None if row is None else dict(row.values) for row in read_online(store, REFS, pairs)]
+    keys = {name: rows.column(name).to_pylist() for name in ("player_lookup", "game_id")}
+    found = store.get_online_features(REFS, keys).to_dict()
+    names = [ref.split(":")[1] for ref in REFS]
+    lines = [dict(zip(names, values, strict=True)) for values in zip(*(found[name] for name in names), strict=True)]
+    return [line if line["quality_tier"] else None for line in lines]
 
 
 def refused(site: Site, kind: type[FeatureStoreError], run: Callable[[], None], view: str = VIEWS[0]) -> str:
@@ -233,8 +235,8 @@ def test_a_late_game_is_written_with_its_own_date(week: Site) -> None:
 
 def test_FM41_rows_that_do_not_read_back_fail_the_run(week: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     store = week.store.provider.online_store
-    real = type(store).write_arrow
-    monkeypatch.setattr(type(store), "write_arrow", lambda self, config, view, rows: real(self, config, view, rows.slice(1)))
+    real = type(store).write_views
+    monkeypatch.setattr(type(store), "write_views", lambda self, config, views, rows: real(self, config, views, rows.slice(1)))
     with pytest.raises(ReadBackError, match=r"player_history does not read back .*: player\d{3} 0025"):
         week.store.materialize(START, END)
     assert history(week) == [(VIEWS[0], "failed")]
@@ -243,14 +245,14 @@ def test_FM41_rows_that_do_not_read_back_fail_the_run(week: Site, monkeypatch: p
 
 def test_a_date_published_again_while_it_is_written_fails_the_run(week: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     store = week.store.provider.online_store
-    real = type(store).write_arrow
+    real = type(store).write_views
 
     def meanwhile(self: Any, *given: Any, **named: Any) -> int:
         written: int = real(self, *given, **named)
         publish(week.warehouse, store_table(WEEK[1:2], seed=99))
         return written
 
-    monkeypatch.setattr(type(store), "write_arrow", meanwhile)
+    monkeypatch.setattr(type(store), "write_views", meanwhile)
     with pytest.raises(ReadBackError, match=f"published again while they were written: {WEEK[1]}"):
         week.store.materialize(START, END)
     assert history(week) == [(VIEWS[0], "failed")]
@@ -268,25 +270,55 @@ def test_FM54_reads_go_on_after_an_interrupt_in_the_middle(week: Site, monkeypat
     rows = store_table(WEEK)
     before = online(week.store, rows)
     store = week.store.provider.online_store
-    real = type(store).write_arrow
+    real = type(store)._transaction
 
-    def killed(self: Any, config: Any, view: Any, rows: pa.Table) -> int:
-        if view.name == VIEWS[2]:
+    def killed(self: Any, config: Any, steps: Any) -> int:
+        def interrupted(given: Any) -> Any:
+            yield given[0]
             raise KeyboardInterrupt
-        written: int = real(self, config, view, rows)
-        return written
+
+        return int(real(self, config, [*steps[:2], (*steps[2][:2], interrupted(steps[2][2])), *steps[3:]]))
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(store), "write_arrow", killed)
+        patch.setattr(type(store), "_transaction", killed)
         with pytest.raises(KeyboardInterrupt):
             week.store.materialize(*day(WEEK[1]))
-    assert history(week)[-3:] == [(VIEWS[0], "succeeded"), (VIEWS[1], "succeeded"), (VIEWS[2], "failed")]
+    assert history(week)[-1] == (VIEWS[0], "failed")
     after = online(reopened(week), rows)
-    assert after[:4] == before[:4]
-    assert all(before[:4])
+    assert after == before
+    assert all(before[:4]) and not any(before[4:])
     again = reopened(week)
     again.materialize(*day(WEEK[1]))
     assert all(online(again, rows)[:8])
+
+
+def test_one_view_takes_the_others_of_its_source_along_in_one_write(week: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = week.store.provider.online_store
+    real, written = type(store)._keep, []
+
+    def counted(self: Any, config: Any, writes: Any) -> None:
+        written.append([write.view for write in writes])
+        real(self, config, writes)
+
+    monkeypatch.setattr(type(store), "_keep", counted)
+    week.store.materialize(START, END, feature_views=[VIEWS[3]])
+    assert [sorted(views) for views in written] == [sorted(VIEWS)]
+    assert all(online(week.store, store_table(WEEK)))
+    assert [view for view, marks in watermarks(week.store).items() if marks] == [VIEWS[3]]
+    assert history(week) == [(VIEWS[3], "succeeded")]
+    week.store.materialize(START, END)
+    # The view that came a second time began a new pass.
+    assert len(written) == 2
+    assert {view: len(marks) > 0 for view, marks in watermarks(week.store).items()} == dict.fromkeys(VIEWS, True)
+
+
+def test_a_correction_lands_in_every_view_of_a_later_pass(week: Site) -> None:
+    week.store.materialize(START, END)
+    corrected = store_table(WEEK[1:2], seed=99, created_timestamp=[dt.datetime(2025, 2, 2, tzinfo=UTC)] * 4)
+    publish(week.warehouse, corrected)
+    week.store.materialize(START, END)
+    names = [ref.split(":")[1] for ref in REFS]
+    assert [row and {name: row[name] for name in names} for row in online(week.store, corrected)] == as_read(corrected, names)
 
 
 def test_values_do_not_enter_beside_the_gate(week: Site) -> None:

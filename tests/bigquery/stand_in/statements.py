@@ -159,6 +159,9 @@ class Runner:
             return to_duckdb(text)
         for table in parsed.find_all(exp.Table):
             table.set("catalog", None)
+        if is_temporary:
+            # Temporary tables end with their script on the service, with the connection here.
+            parsed.set("replace", True)
         sql = parsed.sql(dialect="duckdb")
         sql = re.sub(r"FROM UNNEST\(\$(\w+)\)( AS \w+)?", lambda found: f"FROM _rows_{found[1]}", sql)
         sql = re.sub(r"(?i)\bformat\('b1:%d:%d', ", "printf('b1:%d:%d', ", sql)

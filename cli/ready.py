@@ -1,0 +1,40 @@
+"""`nba-features ready`."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import click
+
+from cli.night_options import NIGHT
+from cli.options import json_option
+from cli.output import say_json
+
+
+@click.command()
+@click.option("--date", "game_date", type=NIGHT, required=True, help="Game date, US Eastern: YYYY-MM-DD, today or yesterday.")
+@click.option("--min-score", type=click.FloatRange(0, 100), default=None, help="Least batch score. Default: what the rules ask for, 75.")
+@json_option
+def ready(game_date: dt.date, min_score: float | None, as_json: bool) -> None:
+    """Say whether predictions may run for a date: rows against the slate, batch score, state of the gate, freshness.
+
+    Exit status 0 ready, 3 when what is there is not good enough, 4 when it is not there yet or no longer up to date.
+    """
+    from orchestration.ready import readiness
+    from schemas.settings import load_settings
+    from warehouse import open_warehouse
+
+    found = readiness(open_warehouse(load_settings()), game_date, min_score)
+    if as_json:
+        say_json(found.as_dict())
+    else:
+        score = "no score" if found.quality_score is None else f"score {found.quality_score:g} of at least {found.min_score:g}"
+        click.echo(f"{game_date}: {found.state}. {found.rows} of {found.expected_rows} rows, {found.games} games, {score}")
+        gate = found.gate.state if found.gate.state == "ready" else f"{found.gate.state} ({'; '.join(found.gate.reasons)})"
+        age = "unknown" if found.data_age_game_days is None else f"{found.data_age_game_days} game days"
+        click.echo(f"gate of the jobs: {gate}; age of the newest box scores: {age}; built {found.built_at or 'never'}")
+        for reason in found.reasons:
+            click.echo(f"not ready: {reason}")
+        for note in found.notes:
+            click.echo(f"note: {note}")
+    raise SystemExit(int(found.exit_status))

@@ -1,0 +1,1 @@
+"""Worked examples: what a user of the store writes. Nothing of the store imports them."""

@@ -1,0 +1,227 @@
+"""Explain dates: what became of each, what is not normal about it, why, and what to run."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from orchestration.dependencies import check
+from orchestration.explain import remedies
+from orchestration.explain.causes import (
+    causes_of_features,
+    causes_of_gaps,
+    causes_of_gate,
+    causes_of_jobs,
+    causes_of_lines,
+    causes_of_never_built,
+    short,
+)
+from orchestration.explain.facts import Facts, read_facts
+from orchestration.explain.findings import Cause, DateExplanation, FeatureFinding, worst
+from orchestration.explain.jobs import jobs_of
+from orchestration.explain.labels import category_findings, feature_findings
+from orchestration.lineage import upstream_fingerprints
+from orchestration.plan import dated_tables
+from quality.reason_words import in_words
+from schemas.clock import eastern_date
+from schemas.contracts import contract
+from schemas.rules import STORE_TABLE
+from warehouse.protocol import Warehouse
+
+HISTORY = "nba_orchestration.materialization_history"
+REACHED = f"SELECT MAX(recorded_at) AS at, MAX(end_time) AS reached FROM {HISTORY} WHERE state = 'succeeded'"
+SAID = {
+    "published": "is published",
+    "warned": "is published, with warnings",
+    "blocked": "is blocked: its new rows are not served",
+    "waiting": "waits: the store has not been built",
+    "never_built": "has never been built",
+    "to_come": "is still to come",
+}
+
+
+def state_of(facts: Facts, date: dt.date) -> str:
+    """Return what became of the last build of the store for the date."""
+    entry = facts.ledger.get((STORE_TABLE, date))
+    if entry is not None and entry["state"] == "blocked":
+        return "blocked"
+    if date in facts.days:
+        fate = (facts.metrics.get(date) or {}).get("fate")
+        return "warned" if fate == "warned" else "published"
+    if any(run["state"] == "waiting" for run in facts.runs_about(date)[:1]):
+        return "waiting"
+    return "to_come" if date > eastern_date(facts.now) else "never_built"
+
+
+def _stale_inputs(warehouse: Warehouse, facts: Facts, date: dt.date) -> tuple[str, ...]:
+    """Return the tables of the date whose inputs have changed since they were built."""
+    found = []
+    for table in dated_tables():
+        entry = facts.ledger.get((table, date))
+        if entry is None or entry["state"] not in ("published", "blocked") or entry["upstream_fingerprint"] is None:
+            continue
+        if upstream_fingerprints(warehouse, contract(table), (date,))[date] != entry["upstream_fingerprint"]:
+            found.append(table)
+    return tuple(found)
+
+
+def _altered(warehouse: Warehouse, facts: Facts, date: dt.date) -> Iterator[Cause]:
+    """Yield that the rows a reader finds are not those that were published."""
+    entry = facts.ledger.get((STORE_TABLE, date))
+    if entry is None or entry["state"] != "published":
+        return
+    damaged = date in warehouse.damaged(STORE_TABLE)
+    part = None if damaged else warehouse.readable(STORE_TABLE, date, date).get(date)
+    if damaged or (part.fingerprint if part else None) != entry["fingerprint"]:
+        what = "cannot be read any more" if damaged else "are not those that were published"
+        fact = f"the rows of {date} in {short(STORE_TABLE)} {what}"
+        yield Cause("rows_altered", STORE_TABLE, "P1", fact, (fact,), (remedies.mend_ledger(),), run_id=entry["run_id"], dates=(date,))
+
+
+def _not_online(warehouse: Warehouse, facts: Facts, date: dt.date) -> Iterator[Cause]:
+    """Yield that the online store holds older rows than those published."""
+    entry = facts.ledger.get((STORE_TABLE, date))
+    found = warehouse.query(REACHED).to_pylist()[0]
+    if entry is None or entry["state"] != "published" or found["at"] is None:
+        return
+    if entry["updated_at"] > found["at"] and date <= found["reached"].date():
+        fact = f"{date} was built again at {entry['updated_at']:%Y-%m-%d %H:%M} UTC, after the online store was last written"
+        yield Cause("online_older", STORE_TABLE, "P3", fact, (fact,), (remedies.mend_ledger(),), run_id=entry["run_id"], dates=(date,))
+
+
+def _stale(warehouse: Warehouse, facts: Facts, date: dt.date) -> Iterator[Cause]:
+    tables = _stale_inputs(warehouse, facts, date)
+    if tables:
+        fact = f"what {', '.join(short(name) for name in tables)} of {date} was made from has changed since"
+        yield Cause("inputs_changed", tables[0], "P3", fact, (fact,), (remedies.run_again(facts, date),), dates=(date,))
+
+
+def _causes(warehouse: Warehouse, facts: Facts, date: dt.date, features: Sequence[FeatureFinding], deep: bool) -> tuple[Cause, ...]:
+    state = state_of(facts, date)
+    if state in ("never_built", "to_come"):
+        return tuple(causes_of_never_built(facts, date))
+    symptom = f"{date} {SAID[state]}"
+    found = list(causes_of_jobs(facts, date, symptom))
+    of_features = list(causes_of_features(facts, date, features))
+    known = {(cause.code, cause.subject): cause for cause in found}
+    # The way by the features says more than the way by the jobs; the cause is the same.
+    for cause in of_features:
+        known[cause.code, cause.subject] = cause
+    day = facts.day(date)
+    age = (facts.metrics.get(date) or {}).get("data_age_game_days") or 0
+    suspicious = state in ("blocked", "waiting") or bool(of_features) or age > 0 or (day is not None and bool(day.stale))
+    for cause in causes_of_gaps(warehouse, facts, date, symptom, suspicious):
+        known.setdefault((cause.code, cause.subject), cause)
+    for cause in causes_of_lines(facts, date):
+        known.setdefault((cause.code, cause.subject), cause)
+    found = list(known.values())
+    found += [cause for cause in causes_of_gate(facts, date, bool(found)) if not any(other.subject == cause.subject for other in found)]
+    if deep:
+        found += [*_altered(warehouse, facts, date), *_not_online(warehouse, facts, date)]
+        if not found:
+            found += _stale(warehouse, facts, date)
+    order = {severity: place for place, severity in enumerate(("P0", "P1", "P2", "P3", "info"))}
+    return tuple(sorted(found, key=lambda cause: order[cause.severity]))
+
+
+def _sentences(features: Sequence[FeatureFinding], basis: str, rows: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what is broken as it was before, and what is normal, each reason in one sentence."""
+    standing: dict[str, list[FeatureFinding]] = {}
+    normal: dict[str, list[FeatureFinding]] = {}
+    for item in features:
+        if not item.is_fault:
+            (standing if item.is_failure else normal).setdefault(item.reason, []).append(item)
+
+    def sentence(reason: str, items: list[FeatureFinding]) -> str:
+        most = max(items, key=lambda item: item.rows)
+        usual = f"; {100 * most.normal_share:.0f} % on {basis}" if basis else ""
+        return f"{reason}: {most.words[0].lower()}{most.words[1:]} ({most.rows} of {rows} rows{usual})"
+
+    return (
+        tuple(sentence(reason, items) for reason, items in standing.items()),
+        tuple(sentence(reason, items) for reason, items in normal.items()),
+    )
+
+
+def _figures(facts: Facts, date: dt.date) -> dict[str, Any]:
+    day, metrics = facts.day(date), facts.metrics.get(date)
+    if day is None:
+        return {}
+    figures: dict[str, Any] = {
+        "score": day.score,
+        **{f"{level}_rows": count for level, count in day.levels.items()},
+        "ready_rows": day.ready,
+        "line_rows": day.lines,
+        "failure_defaults": day.failures,
+        "phase3_fallbacks": day.fallbacks,
+        "stale_rows": day.stale,
+    }
+    if metrics:
+        figures |= {"batch_score": metrics["quality_score"], "band": metrics["band"], "prediction_ready": metrics["is_prediction_ready"]}
+    return figures
+
+
+def _event_lines(facts: Facts, date: dt.date) -> tuple[str, ...]:
+    return tuple(
+        f"{event['severity']} {event['resolution_status']}: {short(event['table_name'])}, {in_words(event['reason_code'])}"
+        for event in facts.events_by_date.get(date, ())
+        if event["resolution_status"] in ("open", "acknowledged") and event["severity"] != "info"
+    )
+
+
+def sentence(text: str) -> str:
+    """Return the text as a sentence; a name at its beginning keeps its spelling."""
+    first = text.split(" ", 1)[0]
+    return (text if "_" in first else text[:1].upper() + text[1:]).rstrip(".") + "."
+
+
+def _headline(facts: Facts, date: dt.date, causes: Sequence[Cause]) -> str:
+    state, day = state_of(facts, date), facts.day(date)
+    head = f"{date} {SAID[state]}"
+    if day and state in ("published", "warned"):
+        head += f", {day.ready} of {day.rows} rows ready to serve"
+    if causes:
+        more = sum(cause.severity != "info" for cause in causes[1:])
+        return f"{head}. {sentence(causes[0].fact)}" + (f" And {more} more." if more else "")
+    return f"{head}; nothing has to be done." if state == "warned" else f"{head}; nothing is wrong with it."
+
+
+def explain_date(warehouse: Warehouse, facts: Facts, date: dt.date, deep: bool = True) -> DateExplanation:
+    """Return the explanation of one date; `deep` also reads its rows again and looks at what came after it."""
+    state, day = state_of(facts, date), facts.day(date)
+    if deep and state in ("waiting", "blocked"):
+        facts.gate.update({(item.job, date): item for item in check(warehouse, date)})
+    features = feature_findings(facts, date)
+    causes = _causes(warehouse, facts, date, features, deep)
+    comparison = facts.comparisons[date]
+    standing, normal = _sentences(features, comparison.basis, day.rows if day else 0)
+    metrics: Mapping[str, Any] = facts.metrics.get(date) or {}
+    real = [cause for cause in causes if cause.severity != "info"]
+    return DateExplanation(
+        date=date,
+        state=state,
+        severity=worst([cause.severity for cause in real]),
+        headline=_headline(facts, date, causes),
+        rows=day.rows if day else 0,
+        expected_rows=metrics.get("expected_row_count"),
+        figures=_figures(facts, date),
+        basis=comparison.basis,
+        categories=category_findings(facts, date, features),
+        causes=causes,
+        standing=standing,
+        normal=normal,
+        jobs=tuple(
+            f"{state.name}: {state.state.replace('_', ' ')}" + (f", {state.rows} rows" if state.is_ready else "")
+            for state in jobs_of(facts, date)
+        ),
+        events=_event_lines(facts, date),
+    )
+
+
+def explain_dates(warehouse: Warehouse, dates: Sequence[dt.date], now: dt.datetime, deep: bool = True) -> dict[dt.date, DateExplanation]:
+    """Return the explanation of each date, everything on record read once."""
+    if not dates:
+        return {}
+    facts = read_facts(warehouse, dates, now)
+    return {date: explain_date(warehouse, facts, date, deep) for date in facts.dates}

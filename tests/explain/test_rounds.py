@@ -1,0 +1,115 @@
+"""The daily, weekly and monthly look: figures equal to queries, what needs a person named with a command that exists."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from cli.main import main
+from orchestration.costs import costs_by_label
+from schemas.rules import STORE_TABLE
+from tests.cli.calling import copy_home
+from tests.explain.conftest import Site
+from tests.explain.faults import FACTORS
+
+
+@pytest.fixture(scope="module")
+def waiting(built_site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The night that waits for its composite factors."""
+    home = tmp_path_factory.mktemp("waiting") / "home"
+    copy_home(built_site.home, home)
+    site = Site(home, built_site.dates, built_site.tonight)
+    assert site.run("--skip", "player_composite_factors").status == 4
+    yield site
+
+
+def test_FM08_status_names_the_night_and_where_to_go_on(waiting: Site) -> None:
+    answer = waiting.call("status", "--date", str(waiting.tonight), "--json")
+    assert answer.status == 5
+    found = answer.json
+    tonight = next(night for night in found["nights"] if night["date"] == str(waiting.tonight))
+    assert tonight["state"] == "not_built" and not tonight["is_prediction_ready"]
+    assert found["events"].get("P1", 0) >= 1 and found["oldest_open"]
+    (what, command) = next(item for item in found["attention"] if str(waiting.tonight) in item[0])
+    assert "waiting" in what and command == f"nba-features explain --date {waiting.tonight}"
+    assert shlex.split(command)[1] in main.commands
+    shown = waiting.call("status", "--date", str(waiting.tonight)).out
+    assert what in shown and command in shown
+
+
+def test_status_of_a_quiet_day_needs_nobody(built_site: Site) -> None:
+    answer = built_site.call("status", "--date", str(built_site.yesterday))
+    assert answer.status == 0 and "nothing needs a person" in answer.out
+
+
+def test_status_of_an_empty_home_says_so(tmp_path: pytest.TempPathFactory) -> None:
+    site = Site(tmp_path / "home", (), dt.date(2025, 1, 1))  # type: ignore[operator]
+    answer = site.call("status", "--date", "2025-01-01")
+    assert answer.status == 5 and "no game within" in answer.out
+
+
+def test_FM08_the_review_equals_queries_and_names_what_failed(waiting: Site) -> None:
+    found = waiting.call("review", "--end", str(waiting.tonight), "--json").assert_done().json
+    start = waiting.tonight - dt.timedelta(days=6)
+    span = {"low": start, "high": waiting.tonight}
+    (wanted,) = waiting.rows(
+        f"SELECT COUNT(*) AS n, AVG(quality_score) AS score FROM {STORE_TABLE}_quality_metrics WHERE game_date BETWEEN @low AND @high",
+        **span,
+    )
+    (rows,) = waiting.rows(
+        f"SELECT COUNT(*) AS n, COUNTIF(is_quality_ready) AS ready FROM {STORE_TABLE} WHERE game_date BETWEEN @low AND @high", **span
+    )
+    assert (found["start"], found["now"]["dates"], found["now"]["rows"]) == (str(start), wanted["n"], rows["n"])
+    assert found["now"]["score"] == pytest.approx(wanted["score"], abs=0.005)
+    assert found["now"]["ready_share"] == pytest.approx(rows["ready"] / rows["n"], abs=0.0001)
+    assert found["upstreams"][0]["job"] == FACTORS and found["upstreams"][0]["gate"] == {"never_ran": 1}
+    assert {item["command"] for item in found["durations"]} >= {"run", "backfill"}
+    assert waiting.call("review", "--end", str(waiting.tonight)).assert_done().out
+
+
+def test_a_review_of_days_without_a_build_is_refused(built_site: Site) -> None:
+    built_site.call("review", "--end", "2031-01-01").assert_one_line(2, "no_games")
+
+
+def test_costs_of_the_embedded_warehouse_count_rows_and_seconds(built_site: Site) -> None:
+    found = built_site.call("costs", "--json").assert_done().json
+    rows = {(item["what"], item["kind"]): item for item in found["items"]}
+    (store,) = built_site.rows(f"SELECT COUNT(*) AS n FROM {STORE_TABLE}")
+    assert rows[STORE_TABLE, "job"]["rows"] == store["n"]
+    assert rows["backfill", "command"]["times"] == 1 and rows["backfill", "command"]["seconds"] > 0
+    assert built_site.call("costs", "--days", "1").assert_done().out
+
+
+@dataclass
+class Job:
+    labels: dict[str, str] | None
+    total_bytes_billed: int | None = None
+    slot_millis: int | None = None
+    started: dt.datetime | None = None
+    ended: dt.datetime | None = None
+
+
+def test_costs_by_label_count_our_jobs_only() -> None:
+    at = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
+    ours = {"app": "nba-features", "what": "stage", "table": "a_b"}
+    jobs = [
+        Job(ours, 10**9, 5000, at, at + dt.timedelta(seconds=3)),
+        Job(ours, 2 * 10**9, 1000, at, at + dt.timedelta(seconds=1)),
+        Job({**ours, "what": "load"}, None, None, at, None),
+        Job({"app": "another"}, 10**12, 10**6, at, at),
+        Job(None, 10**12),
+    ]
+    first, second = costs_by_label(jobs)
+    assert (first.what, first.kind, first.times, first.bytes_billed, first.slot_seconds, first.seconds) == (
+        "a_b",
+        "stage",
+        2,
+        3 * 10**9,
+        6.0,
+        4.0,
+    )
+    assert (second.kind, second.times, second.bytes_billed) == ("load", 1, 0)
