@@ -49,7 +49,7 @@ def monitor(game_date: dt.date, as_of: dt.datetime | None, feast: bool, every_re
         from serving.feast_figures import compute_figures
 
         figures = compute_figures(settings, warehouse, game_date)
-    tell_of(warehouse, settings, game_date, run.run_id)
+    tell_of(warehouse, settings, game_date, run.run_id, is_build=False, also=older)
     shown = [reading for reading in seen.readings if every_reading or reading.is_fault]
     if as_json:
         readings = [

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,19 +20,34 @@ if TYPE_CHECKING:
     from warehouse.protocol import Warehouse
 
 
-def tell_of(warehouse: Warehouse, settings: Settings, game_date: dt.date, run_id: str, announce_jobs: bool = False) -> None:
-    """Announce and notify what is on record of a date; what keeps that from happening is a line on standard error, never the end."""
+def tell_of(
+    warehouse: Warehouse,
+    settings: Settings,
+    game_date: dt.date,
+    run_id: str,
+    announce_jobs: bool = False,
+    is_build: bool = True,
+    also: Sequence[dict[str, Any]] = (),
+) -> None:
+    """Announce and notify what is on record of a date; what keeps that from happening is a line on standard error, never the end.
+
+    Whoever did not build the date announces it only while predictions may still want it.
+    """
     from orchestration.alerts import tell
     from orchestration.announce import announce
     from orchestration.receivers import topics
-    from schemas.clock import utc_now
+    from schemas.clock import eastern_date, utc_now
     from schemas.errors import FeatureStoreError
 
     try:
-        announce(warehouse, game_date, utc_now(), topics(), announce_jobs)
-        done = tell(warehouse, settings, [game_date], utc_now, run_id)
+        if is_build or game_date >= eastern_date(utc_now()):
+            announce(warehouse, game_date, utc_now(), topics(), announce_jobs)
+        done = tell(warehouse, settings, [game_date], utc_now, run_id, also)
     except FeatureStoreError as error:
         click.echo(f"[alerts] {error.line()}", err=True)
+        return
+    except Exception as error:  # noqa: BLE001 - what is built is built, whatever telling of it runs into
+        click.echo(f"[alerts] {type(error).__name__}; see: nba-features events deliver --dry-run", err=True)
         return
     for _, why in done.failed:
         click.echo(f"[alerts] kept and tried again later: {why}", err=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestration.event_log import Event, escalated, open_events
 from orchestration.outbox import DELIVERIES, NOTIFICATION, Delivered, deliver, delivery, enqueue
-from orchestration.receivers import Address, addresses, senders
+from orchestration.receivers import Address, configured, refuse_wrong_addresses, senders
 from quality.events import EVENTS, SEVERITIES, subject, worst
 from schemas.settings import Settings
 from warehouse.protocol import RecordWrite, Warehouse
@@ -39,7 +39,8 @@ def _body(events: Sequence[Event]) -> str:
     if len(events) > MOST_LINES:
         lines.append(f"+{len(events) - MOST_LINES} more")
     dates = sorted({event["game_date"] for event in events if event["game_date"] is not None})
-    commands = [f"nba-features events list --date {date}" for date in dates[:3]] or ["nba-features events list"]
+    commands = [f"nba-features {words} --date {date}" for date in dates[:2] for words in ("explain", "events list")]
+    commands = commands or ["nba-features events list"]
     commands.append(f"nba-features events ack {events[0]['event_id'][:12]}")
     return "\n".join([*lines, "", *commands])
 
@@ -103,11 +104,16 @@ def tell(
     """Write what must be told of these dates (and of events `also` given), then try to deliver all that is due.
 
     What was built and recorded is safe before this begins; a receiver that is down costs a few seconds and loses nothing.
+
+    Raises:
+        UsageError: some addresses are none; all the others have been told.
     """
-    to, at = addresses(environ), now()
+    (to, wrong), at = configured(environ), now()
     if to:
         about = [event for event in open_events(warehouse) if event["game_date"] is None or event["game_date"] in dates]
         known = {event["event_id"] for event in about}
         about += [event for event in also if event["event_id"] not in known]
         enqueue(warehouse, notifications(about, to, _told(warehouse, at), at, run_id))
-    return deliver(warehouse, senders(settings, environ), now)
+    done = deliver(warehouse, senders(settings, environ), now)
+    refuse_wrong_addresses(wrong)
+    return done

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from orchestration.ledger import unbuilt_dates
 from orchestration.slates import game_dates, require_games
 from schemas.contracts import contract
-from schemas.errors import UnknownNameError
+from schemas.errors import UnknownNameError, UsageError
 from schemas.rules import STORE_TABLE
 from transformations.render import built_tables
 from warehouse.protocol import Warehouse
 
 LOOK_BACK = dt.timedelta(days=365)
 DAY = dt.timedelta(days=1)
+ROSTER_DAYS = dt.timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,15 @@ def plan_night(
 
     Raises:
         NoGamesError: no game is scheduled on the date.
+        UsageError: at the as-of instant nothing was known yet that a roster of the date could be made from.
     """
     require_games(warehouse, game_date)
+    if as_of_date < game_date - ROSTER_DAYS:
+        raise UsageError(
+            "the as-of instant lies too long before the date",
+            [f"{as_of_date} for {game_date}"],
+            f"a roster is made from the {ROSTER_DAYS.days} days before the date",
+        )
     skipped, wanted = job_names(skip), grouped_names(only) or built_tables()
     told_rows = tuple(sorted((job, rows) for name, rows in (told or {}).items() for job in job_names([name])))
     stages: list[Stage] = []

@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,23 +54,35 @@ def _address(text: str) -> Address:
     return Address(text)
 
 
+def configured(environ: Mapping[str, str] | None = None) -> tuple[tuple[Address, ...], tuple[str, ...]]:
+    """Return the addresses Apprise knows, and of the others place and fingerprint."""
+    env = os.environ if environ is None else environ
+    found = [_address(text) for text in env.get(NOTIFY, "").split()]
+    if not found:
+        return (), ()
+    from apprise import Apprise
+
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+    known = [Apprise.instantiate(item.url) is not None for item in found]
+    wrong = tuple(f"number {place}, {item.target}" for place, item in enumerate(found, 1) if not known[place - 1])
+    return tuple(item for item, is_known in zip(found, known, strict=True) if is_known), wrong
+
+
+def refuse_wrong_addresses(wrong: Sequence[str]) -> None:
+    """Raise `UsageError` for addresses that are none; only their places and schemes are named."""
+    if wrong:
+        raise UsageError(f"{NOTIFY} holds what is no address", wrong, "write for example P1=slack://... P3=json://host/path, see Apprise")
+
+
 def addresses(environ: Mapping[str, str] | None = None) -> tuple[Address, ...]:
     """Read the addresses, separated by blanks: `P0=pagerduty://... P3=slack://...`; without a severity, P2 and worse.
 
     Raises:
-        UsageError: what is given is no address Apprise knows; only its place and scheme are named.
+        UsageError: what is given is no address Apprise knows.
     """
-    env = os.environ if environ is None else environ
-    found = [_address(text) for text in env.get(NOTIFY, "").split()]
-    if not found:
-        return ()
-    from apprise import Apprise
-
-    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
-    wrong = [f"number {place}, {item.target}" for place, item in enumerate(found, 1) if Apprise.instantiate(item.url) is None]
-    if wrong:
-        raise UsageError(f"{NOTIFY} holds what is no address", wrong, "write for example P1=slack://... P3=json://host/path, see Apprise")
-    return tuple(found)
+    found, wrong = configured(environ)
+    refuse_wrong_addresses(wrong)
+    return found
 
 
 class AppriseSender:
@@ -189,9 +201,12 @@ def topics(environ: Mapping[str, str] | None = None) -> Topics:
 
 
 def senders(settings: Settings, environ: Mapping[str, str] | None = None) -> dict[str, Sender]:
-    """Return the receiver of every target: topics by the profile, notifications by the addresses."""
+    """Return the receiver of every target: topics by the profile, notifications by the addresses.
+
+    An address that is none has no receiver; it must not keep messages from programs.
+    """
     env = os.environ if environ is None else environ
-    found: dict[str, Sender] = {item.target: AppriseSender(item) for item in addresses(env)}
+    found: dict[str, Sender] = {item.target: AppriseSender(item) for item in configured(env)[0]}
     forward = env.get(FORWARD)
     for topic in topics(env).names:
         if settings.gcp is not None:

@@ -29,7 +29,7 @@ LEDGER_STATES = f"SELECT game_date, state, row_count, reasons FROM {LEDGER} WHER
 SCORES = f"SELECT * FROM {METRICS} WHERE game_date BETWEEN @low AND @high"
 LATEST_RUNS = f"SELECT * FROM {RUNS} ORDER BY started_at DESC, run_id DESC LIMIT 50"
 ONLINE = """
-SELECT MAX(end_time) AS reached, MAX(recorded_at) AS at FROM nba_orchestration.materialization_history WHERE state = 'succeeded'
+SELECT MAX(end_time) AS reached FROM nba_orchestration.materialization_history WHERE state = 'succeeded'
 """
 STATES_OF_RUNS = ("failed", "died", "blocked", "waiting")
 

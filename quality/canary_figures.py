@@ -26,10 +26,14 @@ def _filled(template: str, feature: Feature) -> str:
 
 
 def watched_features(canary: Canary) -> tuple[Feature, ...]:
-    """Return the features a canary looks at: all for their coverage; continuous ones for their values, less those that may not vary."""
-    features = load_catalogue().features
-    exempt = load_rules().gate.zero_variance_exempt if canary.bad == "zero" else ()
-    return tuple(f for f in features if not canary.count or (f.continuous and f.index not in exempt))
+    """Return the features a canary looks at: all for their coverage, continuous ones and fatigue for their mean, those that must vary.
+
+    Flags and counts of games follow the schedule: the first day of the playoffs is no drift.
+    """
+    features, gate = load_catalogue().features, load_rules().gate
+    if canary.bad == "zero":
+        return tuple(f for f in features if f.continuous and f.index not in gate.zero_variance_exempt)
+    return tuple(f for f in features if not canary.count or f.continuous or f.index == gate.fatigue_index)
 
 
 def figures_sql(watch: Watch) -> str:

@@ -40,7 +40,16 @@ def _open() -> tuple[Settings, Any, Any]:
     return settings, warehouse, store
 
 
+def _need_sklearn() -> None:
+    """Raise `UsageError` where the one package that the example needs besides the store is missing."""
+    import importlib.util
+
+    if importlib.util.find_spec("sklearn") is None:
+        raise UsageError("scikit-learn is not installed", [], "pip install 'nba-features[examples]'")
+
+
 def _experiment(season: str | None, keep: Path | None) -> tuple[Settings, Any, Experiment]:
+    _need_sklearn()
     from examples.points_model.experiment import run
 
     settings, warehouse, store = _open()
@@ -94,6 +103,7 @@ def train(season: str | None, keep: Path | None, serve: bool) -> None:
 @json_option
 def tonight(date: dt.date, model_version: str | None, as_json: bool) -> None:
     """Predict a slate and write the predictions beside the quality of their vectors."""
+    _need_sklearn()
     from examples.points_model.tonight import predict_slate
 
     settings, warehouse, store = _open()
@@ -120,6 +130,7 @@ def _nba_features(*words: str) -> None:
 @click.option("--build", is_flag=True, help="Load the data of NBA_DATA_DIR and build all seasons first.")
 def page(season: str | None, out: Path, build: bool) -> None:
     """Write the page with the measured errors."""
+    _need_sklearn()
     if build:
         if load_settings().data_dir is None:
             raise UsageError("there is no data to build from", [], "set NBA_DATA_DIR")

@@ -49,7 +49,7 @@ def _lined_dates(done: Experiment) -> str:
     """Return between which dates there were lines."""
     rows = done.later.rows
     days = [day for day, line in zip(rows.column("game_date").to_pylist(), rows.column("closing_line").to_pylist(), strict=True) if line]
-    return f", here from {min(days)} to {max(days)}" if days else ""
+    return f"from {min(days)} to {max(days)}; outside these dates the data have none" if days else "the data have none"
 
 
 def example_page(done: Experiment, source: str, sklearn: str) -> str:
@@ -65,9 +65,10 @@ def example_page(done: Experiment, source: str, sklearn: str) -> str:
 
 {scores}
 Within a group every prediction is scored over the same player-games. The season mean and the last-ten mean are features 2 and 1 of the
-row itself, the betting line is the label `closing_line`: the consensus last seen an hour before tip-off{_lined_dates(done)}. Bias is
-prediction minus points.
+row itself, the betting line is the label `closing_line`: the consensus last seen an hour before tip-off. Bias is prediction minus
+points.
 
+* Lines: {_lined_dates(done)}.
 * Side of the line: {side}, pushes left out.
 * The leak detector: {done.verdict}.
   Below {LEAST_RATIO} the example fails: nobody beats the market by that much, and a model that does has been told the outcome.

@@ -30,7 +30,7 @@ from schemas.rules import STORE_TABLE
 from warehouse.protocol import Warehouse
 
 HISTORY = "nba_orchestration.materialization_history"
-REACHED = f"SELECT MAX(recorded_at) AS at, MAX(end_time) AS reached FROM {HISTORY} WHERE state = 'succeeded'"
+REACHED = f"SELECT MAX(recorded_at) AS written_at, MAX(end_time) AS reached FROM {HISTORY} WHERE state = 'succeeded'"
 SAID = {
     "published": "is published",
     "warned": "is published, with warnings",
@@ -83,9 +83,9 @@ def _not_online(warehouse: Warehouse, facts: Facts, date: dt.date) -> Iterator[C
     """Yield that the online store holds older rows than those published."""
     entry = facts.ledger.get((STORE_TABLE, date))
     found = warehouse.query(REACHED).to_pylist()[0]
-    if entry is None or entry["state"] != "published" or found["at"] is None:
+    if entry is None or entry["state"] != "published" or found["written_at"] is None:
         return
-    if entry["updated_at"] > found["at"] and date <= found["reached"].date():
+    if entry["updated_at"] > found["written_at"] and date <= found["reached"].date():
         fact = f"{date} was built again at {entry['updated_at']:%Y-%m-%d %H:%M} UTC, after the online store was last written"
         yield Cause("online_older", STORE_TABLE, "P3", fact, (fact,), (remedies.mend_ledger(),), run_id=entry["run_id"], dates=(date,))
 

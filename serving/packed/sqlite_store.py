@@ -7,6 +7,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,8 +31,9 @@ WAIT_SECONDS = 30.0
 KEEP = """
 INSERT INTO {table} (entity_key, event_us, created_us, packed) VALUES (?, ?, ?, ?)
 ON CONFLICT (entity_key) DO UPDATE SET event_us = excluded.event_us, created_us = excluded.created_us, packed = excluded.packed
-WHERE (excluded.event_us, excluded.created_us) >= (event_us, created_us)
+WHERE (excluded.event_us, excluded.created_us) >= (event_us, created_us) AND excluded.packed != packed
 """
+"""A row that is there byte for byte, times included, costs no page."""
 CREATE = """
 CREATE TABLE IF NOT EXISTS {table} (entity_key BLOB PRIMARY KEY, event_us INTEGER NOT NULL, created_us INTEGER NOT NULL,
  packed BLOB NOT NULL) WITHOUT ROWID
@@ -52,6 +54,12 @@ def _table(project: str, view: str) -> str:
 
 def _unapplied(error: sqlite3.OperationalError) -> bool:
     return "no such table" in str(error)
+
+
+def _ordered(write: Write) -> list[tuple[bytes, int, int, bytes]]:
+    """Return the rows in the order of the tree, so that pages are filled one after the other; rows of one key keep their order."""
+    rows = list(zip(write.keys, write.events, write.created, write.rows, strict=True))
+    return rows if write.ordered else sorted(rows, key=itemgetter(0))
 
 
 class PackedSqliteOnlineStore(PackedStore):
@@ -130,15 +138,9 @@ class PackedSqliteOnlineStore(PackedStore):
         return found
 
     def _keep(self, config: RepoConfig, writes: Sequence[Write]) -> None:
-        steps = []
-        for write in writes:
-            # In the order of the tree, so that pages are filled one after the other; rows of one key keep their order.
-            order = sorted(range(len(write.keys)), key=write.keys.__getitem__)
-            rows = [(write.keys[i], write.events[i], write.created[i], write.rows[i]) for i in order]
-            steps.append((write.view, KEEP, rows))
-        self._transaction(config, steps)
+        self._transaction(config, [(write.view, KEEP, _ordered(write)) for write in writes])
 
-    def _transaction(self, config: RepoConfig, steps: Sequence[tuple[str, str, Sequence[Any]]]) -> int:
+    def _transaction(self, config: RepoConfig, steps: Sequence[tuple[str, str, Iterable[Any]]]) -> int:
         """Run statements on tables of views, all or none; return how many rows they changed."""
         connection, done = self._connection(config), 0
         try:

@@ -30,13 +30,14 @@ DAY = 86_400_000_000
 
 @dataclass(frozen=True)
 class Write:
-    """Rows of one view to be kept: key, event and created time in microseconds, packed row."""
+    """Rows of one view to be kept: key, event and created time in microseconds, packed row; `ordered` by key or not."""
 
     view: str
     keys: Sequence[bytes]
     events: Sequence[int]
     created: Sequence[int]
     rows: Sequence[bytes]
+    ordered: bool = False
 
 
 class PackedStore(OnlineStore):
@@ -211,20 +212,30 @@ class PackedStore(OnlineStore):
         """Drop everything of the project."""
 
 
+def _keys(names: tuple[str, ...], rows: pa.Table) -> list[bytes]:
+    """Return the key of each row; raise `UsageError` when a column is missing or no text."""
+    absent = [name for name in names if name not in rows.column_names]
+    columns = None if absent else text_columns(rows, list(names))
+    if columns is None:
+        raise UsageError("the rows lack join keys of the feature view, or a key is no text", absent or names)
+    return text_keys({name: encoded(column) for name, column in zip(names, columns, strict=True)})
+
+
 def packed_writes(views: Sequence[FeatureView], rows: pa.Table) -> list[Write]:
-    """Return the rows of a shared source view by view; keys that views have in common are made once."""
-    keys: dict[tuple[str, ...], list[bytes]] = {}
+    """Return the rows of a shared source view by view, in the order of their keys; rows of one key keep their order."""
+    ordered: dict[tuple[str, ...], tuple[list[bytes], pa.Table]] = {}
     found = []
     for view in views:
-        source, layout, names = view.batch_source, layout_of(view.features), tuple(view.join_keys)
-        if names not in keys:
-            absent = [name for name in names if name not in rows.column_names]
-            columns = None if absent else text_columns(rows, names)
-            if columns is None:
-                raise UsageError("the rows lack join keys of the feature view, or a key is no text", absent or names)
-            keys[names] = text_keys({name: encoded(column) for name, column in zip(names, columns, strict=True)})
-        packed, events, created = pack_arrow(layout, rows, source.timestamp_field, source.created_timestamp_column or None)
-        found.append(Write(view.name, keys[names], events, created, packed))
+        source, names = view.batch_source, tuple(sorted(view.join_keys))
+        if names not in ordered:
+            keys = _keys(names, rows)
+            order = sorted(range(len(keys)), key=keys.__getitem__)
+            ordered[names] = ([keys[at] for at in order], rows.take(order))
+        keys, sorted_rows = ordered[names]
+        packed, events, created = pack_arrow(
+            layout_of(view.features), sorted_rows, source.timestamp_field, source.created_timestamp_column or None
+        )
+        found.append(Write(view.name, keys, events, created, packed, ordered=True))
     return found
 
 

@@ -59,9 +59,11 @@ def test_a_change_reaches_the_rows_that_hold_it_and_no_other(
         assert changed == set(done.plan.touched.rows)
         assert set(done.plan.touched.reasons()) == {"team", "opponent", "league"}
     # Dates that hold nothing of it were not made again: run and write time of their rows are those of the first backfill.
+    # Of the dates planned, one whose inputs came out as they were is not made again either.
     again = set(done.plan.store_dates)
     runs = site.warehouse.query(f"SELECT DISTINCT game_date, run_id FROM {STORE_TABLE}").to_pylist()
-    assert {row["game_date"] for row in runs if row["run_id"] == done.run_id} == again
+    made = {row["game_date"] for row in runs if row["run_id"] == done.run_id}
+    assert {date for _, date in changed} <= made <= again
     assert {date for _, date in done.plan.touched.rows} | {GAME_DAY} == again
     assert len(again) < len(before[STORE_TABLE]) / 2
     for name, parts in before.items():

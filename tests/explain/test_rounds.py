@@ -6,6 +6,7 @@ import datetime as dt
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -46,8 +47,8 @@ def test_status_of_a_quiet_day_needs_nobody(built_site: Site) -> None:
     assert answer.status == 0 and "nothing needs a person" in answer.out
 
 
-def test_status_of_an_empty_home_says_so(tmp_path: pytest.TempPathFactory) -> None:
-    site = Site(tmp_path / "home", (), dt.date(2025, 1, 1))  # type: ignore[operator]
+def test_status_of_an_empty_home_says_so(tmp_path: Path) -> None:
+    site = Site(tmp_path / "home", (), dt.date(2025, 1, 1))
     answer = site.call("status", "--date", "2025-01-01")
     assert answer.status == 5 and "no game within" in answer.out
 
@@ -56,13 +57,9 @@ def test_FM08_the_review_equals_queries_and_names_what_failed(waiting: Site) -> 
     found = waiting.call("review", "--end", str(waiting.tonight), "--json").assert_done().json
     start = waiting.tonight - dt.timedelta(days=6)
     span = {"low": start, "high": waiting.tonight}
-    (wanted,) = waiting.rows(
-        f"SELECT COUNT(*) AS n, AVG(quality_score) AS score FROM {STORE_TABLE}_quality_metrics WHERE game_date BETWEEN @low AND @high",
-        **span,
-    )
-    (rows,) = waiting.rows(
-        f"SELECT COUNT(*) AS n, COUNTIF(is_quality_ready) AS ready FROM {STORE_TABLE} WHERE game_date BETWEEN @low AND @high", **span
-    )
+    within = "WHERE game_date BETWEEN @low AND @high"
+    (wanted,) = waiting.rows(f"SELECT COUNT(*) AS n, AVG(quality_score) AS score FROM {STORE_TABLE}_quality_metrics {within}", **span)
+    (rows,) = waiting.rows(f"SELECT COUNT(*) AS n, COUNTIF(is_quality_ready) AS ready FROM {STORE_TABLE} {within}", **span)
     assert (found["start"], found["now"]["dates"], found["now"]["rows"]) == (str(start), wanted["n"], rows["n"])
     assert found["now"]["score"] == pytest.approx(wanted["score"], abs=0.005)
     assert found["now"]["ready_share"] == pytest.approx(rows["ready"] / rows["n"], abs=0.0001)
@@ -104,12 +101,6 @@ def test_costs_by_label_count_our_jobs_only() -> None:
         Job(None, 10**12),
     ]
     first, second = costs_by_label(jobs)
-    assert (first.what, first.kind, first.times, first.bytes_billed, first.slot_seconds, first.seconds) == (
-        "a_b",
-        "stage",
-        2,
-        3 * 10**9,
-        6.0,
-        4.0,
-    )
+    assert (first.what, first.kind, first.times, first.bytes_billed) == ("a_b", "stage", 2, 3 * 10**9)
+    assert (first.slot_seconds, first.seconds) == (6.0, 4.0)
     assert (second.kind, second.times, second.bytes_billed) == ("load", 1, 0)

@@ -27,10 +27,8 @@ def sections() -> dict[str, tuple[str, list[str]]]:
     """Return the planted fault and the commands of each section by its title."""
     found = {}
     for match in SECTION.finditer(RUNBOOK.read_text(encoding="utf-8")):
-        fault, commands = (
-            PLANTED.search(match["body"]),
-            [line for text in BLOCK.findall(match["body"]) for line in text.splitlines() if line],
-        )
+        fault = PLANTED.search(match["body"])
+        commands = [line for text in BLOCK.findall(match["body"]) for line in text.splitlines() if line]
         found[match["title"]] = (fault.group(1) if fault else "", commands)
     return found
 

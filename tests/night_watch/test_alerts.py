@@ -164,6 +164,14 @@ def test_no_secret_is_written_or_logged(
     assert SECRET not in seen and "json://" in seen
 
 
+def test_a_wrong_address_keeps_nothing_from_the_others(warehouse: EmbeddedWarehouse, receiver: Receiver) -> None:
+    record_events(warehouse, [event()])
+    enqueue(warehouse, [delivery("message", Topics().success, "k", "t", "{}", NOON, "r", game_date=TODAY)])
+    with pytest.raises(UsageError, match="number 1"):
+        told(warehouse, NOON, NBA_FEATURES_NOTIFY=f"nothing://{SECRET} {receiver.address()}")
+    assert len(receiver.taken) == 1 and list((warehouse.settings.home / "outbox" / Topics().success).glob("*.json"))
+
+
 def test_what_is_no_address_is_named_by_its_place_alone() -> None:
     with pytest.raises(UsageError, match="number 2") as caught:
         addresses({"NBA_FEATURES_NOTIFY": f"json://localhost/x nothing://{SECRET}"})

@@ -11,6 +11,7 @@ from schemas.contracts import contract
 from schemas.errors import WarehouseError
 from transformations.ingest.delivery import Delivery, Rejection, SourceCount
 from transformations.ingest.moved_games import without_moved
+from transformations.ingest.same_league import SCHEDULE, refuse_another_league
 from warehouse.protocol import UNPARTITIONED, Publication, RecordWrite, Staged, Warehouse
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def load(warehouse: Warehouse, delivery: Delivery, run_id: str, at: dt.datetime,
 
     Raises:
         LeaseHeldError: another ingest is running.
+        SourceError: the home holds another league.
         WarehouseError: nothing was changed.
     """
     delivery.check()
@@ -110,6 +112,7 @@ def load(warehouse: Warehouse, delivery: Delivery, run_id: str, at: dt.datetime,
     with warehouse.lease("nba_raw", low, high, f"ingest {run_id}"):
         staged: dict[str, Staged] = {}
         emptied: dict[str, tuple[dt.date, ...]] = {}
+        refuse_another_league(warehouse, delivery.tables.get(SCHEDULE))
         try:
             for done, (table, rows) in enumerate(delivery.tables.items()):
                 if progress:

@@ -257,7 +257,7 @@ SELECT
     {{ text_of(["IF(has_cache, 'player_daily_cache', NULL)", "IF(has_composite, 'player_composite_factors', NULL)", "IF(has_shot_profile, 'player_shot_zone_analysis', NULL)", "IF(has_opponent, 'team_defense_zone_analysis', NULL)"]) }} AS predecessors_text,
     TIMESTAMP_DIFF(tipoff_time, cutoff, SECOND) / 3600 AS age_hours,
     TIMESTAMP_DIFF(cutoff, NULLIF(GREATEST(
-      IFNULL(TIMESTAMP_ADD(TIMESTAMP(newest_game_date), INTERVAL 29 HOUR), TIMESTAMP '1970-01-01 00:00:00+00'),
+      IFNULL(TIMESTAMP_ADD(TIMESTAMP(newest_box_date), INTERVAL 29 HOUR), TIMESTAMP '1970-01-01 00:00:00+00'),
       IFNULL(last_observed_at, TIMESTAMP '1970-01-01 00:00:00+00'),
       IFNULL(status_reported_at, TIMESTAMP '1970-01-01 00:00:00+00')
     ), TIMESTAMP '1970-01-01 00:00:00+00'), SECOND) / 3600 AS freshness_hours

@@ -60,7 +60,7 @@ IF(IFNULL({{ sample }}, 0) < {{ minimum }}, {{ thin_history() }}, '{{ reason }}'
   'dnp_rate': {'value': '1 - SAFE_DIVIDE(a.attended, a.team_games)', 'sample': 'a.team_games'},
   'pts_slope_10g': {'value': 'SAFE_DIVIDE(f.games_last_10 * (f.games_last_10 * f.points_10 - f.recency_points_10) - DIV(f.games_last_10 * (f.games_last_10 - 1), 2) * f.points_10, f.games_last_10 * DIV((f.games_last_10 - 1) * f.games_last_10 * (2 * f.games_last_10 - 1), 6) - DIV(f.games_last_10 * (f.games_last_10 - 1), 2) * DIV(f.games_last_10 * (f.games_last_10 - 1), 2))',
     'sample': 'f.games_last_10'},
-  'pts_vs_season_zscore': {'sample': 'IF(c.player_lookup IS NULL, f.games_last_10, c.games_last_10)', 'derived': True},
+  'pts_vs_season_zscore': {'clamp': True, 'sample': 'IF(c.player_lookup IS NULL, f.games_last_10, c.games_last_10)', 'derived': True},
   'breakout_flag': {'sample': 'IF(c.player_lookup IS NULL, f.games_last_10, c.games_last_10)', 'derived': True}
 } -%}
 

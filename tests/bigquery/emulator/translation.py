@@ -21,8 +21,6 @@ MERGE = re.compile(
     r"MERGE INTO (?P<path>`[^`]+`) AS target\nUSING (?P<source>.*) AS source\nON (?P<on>.*)\n"
     r"(?:WHEN MATCHED .*\n)?WHEN NOT MATCHED THEN INSERT \((?P<columns>.*)\) VALUES \(.*\)(?=;)"
 )
-# What stands before a minus that has no left side.
-OPENS = {"(", ",", "THEN", "ELSE", "SELECT", "WHEN", "AND", "OR", "="}
 
 
 def scalar(kind: str, value: Any) -> str:
@@ -112,25 +110,10 @@ def _merged(found: re.Match[str]) -> str:
     return f"{gone};\nINSERT INTO {path} ({columns})\nSELECT {columns} FROM {source} AS source"
 
 
-def _without_unary_minus(sql: str) -> str:
-    tokens = sqlglot.tokenize(sql, read="bigquery")
-    words = [sql[token.start : token.end + 1] for token in tokens]
-    parts, done, at = [], 0, 1
-    while at < len(tokens) - 1:
-        if words[at] == "-" and words[at - 1].upper() in OPENS and re.match(r"[A-Za-z_`]", words[at + 1]):
-            last = at + 1
-            while last + 2 < len(tokens) and words[last + 1] == ".":
-                last += 2
-            parts += [sql[done : tokens[at].start], "(0 - ", sql[tokens[at + 1].start : tokens[last].end + 1], ")"]
-            done, at = tokens[last].end + 1, last
-        at += 1
-    return "".join([*parts, sql[done:]])
-
-
 def translated(sql: str) -> str:
     """Return a statement or script as the emulator can run it."""
     if sql.startswith("CREATE TABLE"):
         return STORAGE.sub("", sql)
     sql = STRUCT_AS_TEXT.sub(_pieces, sql)
     sql = FINGERPRINT.sub(r"CONCAT('b1:', CAST(CAST(\1 AS INT64) AS STRING), ':', CAST(\2 AS STRING))", sql)
-    return _without_unary_minus(MERGE.sub(_merged, sql))
+    return MERGE.sub(_merged, sql)

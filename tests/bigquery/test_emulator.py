@@ -1,0 +1,163 @@
+"""The life cycle through the BigQuery emulator with the official clients: Google's own analyser behind the real protocol.
+
+A small simulated league goes through both engines; every row is compared. The emulator executes some statements wrongly (the
+reproductions below), so the tables with as-of windows are made embedded, and published here by the engine.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from orchestration.plan import summaries
+from orchestration.ranges import RangeStage, build_range
+from orchestration.runs import Run
+from schemas.catalogue import load_catalogue
+from schemas.contracts import load_contracts
+from schemas.errors import WarehouseError
+from schemas.rules import STORE_TABLE
+from schemas.settings import Settings
+from serving.feature_store import apply_definitions
+from serving.lookup import NOT_READY, READY, lookup
+from tests.bigquery.cloud_store import CloudSite, cloud_site
+from tests.bigquery.conftest import PATIENT, PROJECT, settings_for
+from tests.bigquery.emulator.front import Front, emulated
+from tests.bigquery.test_life_cycle import DURATIONS, NOW, rows_of, same, walk
+from tests.feast.store_rows import publish
+from transformations.ingest.load import load
+from transformations.ingest.simulated_league import SimulatedLeague
+from transformations.views import view_statements
+from warehouse.bigquery import BigQueryWarehouse, schema
+from warehouse.embedded import EmbeddedWarehouse
+from warehouse.protocol import Warehouse
+
+pytestmark = [pytest.mark.wire, pytest.mark.slow]
+
+RAW = tuple(name for name, spec in load_contracts().items() if spec.dataset == "nba_raw")
+SERVICE = "points_v3_37features"
+
+
+@dataclass(frozen=True)
+class Both:
+    """Both engines after the same days."""
+
+    embedded: EmbeddedWarehouse
+    bigquery: BigQueryWarehouse
+    front: Front
+    dates: tuple[dt.date, ...]
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    league, folder = SimulatedLeague(teams=4, games_per_team=4), tmp_path_factory.mktemp("emulated")
+    delivery, dates = league.deliver(), tuple(league.played_dates())[:4]
+    with emulated(folder, PROJECT) as front, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BIGQUERY_EMULATOR_HOST", front.address)
+        embedded = EmbeddedWarehouse(Settings("embedded", folder / "embedded", None, memory_limit="1GB", threads=1))
+        walk(embedded, delivery, dates)
+        bigquery = BigQueryWarehouse(settings_for(folder / "gcp"), pace=PATIENT)
+        schema.apply(bigquery, schema.plan(bigquery, view_statements()))
+        load(bigquery, delivery, "ingest-1", NOW)
+        stages = [RangeStage(table, dates) for table in summaries()]
+        build_range(bigquery, stages, Run("run-1", NOW, NOW, 60))
+        publish(bigquery, store_rows(embedded, dates))
+        yield Both(embedded, bigquery, front, dates)
+        for warehouse in (embedded, bigquery):
+            warehouse.close()
+
+
+def store_rows(warehouse: Warehouse, dates: tuple[dt.date, ...]) -> Any:
+    """Return the store's rows of the dates."""
+    sql = f"SELECT * FROM {STORE_TABLE} WHERE game_date BETWEEN @first AND @last"
+    return warehouse.query(sql, {"first": dates[0], "last": dates[-1]})
+
+
+def test_the_plan_is_empty_once_it_is_applied(both: Both) -> None:
+    assert not schema.plan(both.bigquery, view_statements())
+
+
+@pytest.mark.parametrize("table", [*RAW, *summaries(), STORE_TABLE])
+def test_every_row_is_equal_to_the_embedded_profiles(both: Both, table: str) -> None:
+    ours, theirs = (rows_of(warehouse, table, both.dates) for warehouse in (both.embedded, both.bigquery))
+    assert len(ours) == len(theirs) and (ours or table == "nba_raw.quarantine")
+    pairs = ((one, two, name) for one, two in zip(ours, theirs, strict=True) for name in one)
+    different = [(name, one[name], two[name]) for one, two, name in pairs if name not in DURATIONS and not same(one[name], two[name])]
+    assert not different[:5], f"{len(different)} values differ"
+
+
+def test_the_ledger_and_the_register_say_what_is_there(both: Both) -> None:
+    for table in (*summaries(), STORE_TABLE):
+        assert both.bigquery.partitions(table) == both.bigquery.readable(table)
+        assert {date: part.rows for date, part in both.bigquery.partitions(table).items()} == {
+            date: part.rows for date, part in both.embedded.partitions(table).items()
+        }
+
+
+@pytest.fixture(params=["redis", "bigtable"])
+def site(both: Both, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[CloudSite]:
+    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", both.front.address)
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", PROJECT)
+    with cloud_site(tmp_path, request.param, monkeypatch) as opened:
+        apply_definitions(opened.store)
+        yield opened
+
+
+def test_feast_serves_the_published_values(both: Both, site: CloudSite) -> None:
+    store, names = site.store, load_catalogue().names
+    rows = store_rows(both.embedded, both.dates)
+    instants = sorted(rows["event_timestamp"].to_pylist())
+    first, last = instants[0] - dt.timedelta(seconds=1), instants[-1]
+    store.materialize(first, instants[len(instants) // 2])
+    store.materialize_incremental(last)
+    keys = rows.select(["player_lookup", "game_id"]).to_pylist()
+    online = store.get_online_features(store.get_feature_service(SERVICE), keys).to_dict()
+    entities = rows.select(["player_lookup", "game_id", "event_timestamp"]).to_pandas()
+    found = store.get_historical_features(entities, store.get_feature_service(SERVICE)).to_arrow().to_pylist()
+    historical = {(row["player_lookup"], row["game_id"]): row for row in found}
+    assert len(keys) > 50 and len(historical) == len(keys)
+    for place, row in enumerate(rows.to_pylist()):
+        for name in names:
+            for value in (online[name][place], historical[row["player_lookup"], row["game_id"]][name]):
+                assert value == row[name] or math.isclose(value, row[name], rel_tol=1e-9), (row["player_lookup"], name)
+    slate = lookup(store, both.bigquery, SERVICE, both.dates[-1])
+    embedded = {(row["player_lookup"], row["game_date"]): row for row in rows.to_pylist()}
+    assert slate.answers and {answer.verdict for answer in slate.answers} <= {READY, NOT_READY}
+    for answer in slate.answers:
+        if answer.vector is not None:
+            row = embedded[answer.player_lookup, both.dates[-1]]
+            given = [row[name] for name in slate.features]
+            assert all(
+                (one is None) == (two is None) and (one is None or math.isclose(one, two, rel_tol=1e-9))
+                for one, two in zip(answer.vector, given, strict=True)
+            )
+
+
+REPRODUCTIONS = {
+    "a range frame ignores its bounds": (
+        "SELECT COUNT(*) OVER (ORDER BY n RANGE BETWEEN 7 PRECEDING AND 1 PRECEDING) AS x FROM UNNEST([1, 2, 20]) AS n ORDER BY n",
+        [0, 1, 0],
+    ),
+    "a column twice in a branch of a union is taken for itself": (
+        "WITH f AS (SELECT 'a' AS h, 'b' AS w) SELECT x FROM (SELECT *, h AS x FROM f UNION ALL SELECT *, w AS x FROM f) AS u ORDER BY x",
+        ["a", "b"],
+    ),
+    "ranks order by whole numbers only": ("SELECT DENSE_RANK() OVER (ORDER BY s) AS x FROM UNNEST(['a', 'b']) AS s", [1, 2]),
+    "minus has no single operand": ("SELECT -n AS x FROM UNNEST([1, 2]) AS n ORDER BY x DESC", [-1, -2]),
+}
+
+
+@pytest.mark.parametrize("what", REPRODUCTIONS)
+def test_what_the_emulator_cannot_do(both: Both, what: str) -> None:
+    """Why the tables with as-of windows are not made here; one that it can do one day is to be used."""
+    sql, right = REPRODUCTIONS[what]
+    try:
+        found = both.bigquery.query(sql)["x"].to_pylist()
+    except WarehouseError:
+        found = None
+    assert found != right, "the emulator can do this now: make more tables through it"
+    assert both.embedded.query(sql)["x"].to_pylist() == right
