@@ -14,7 +14,7 @@ TYPED := $(patsubst %/__init__.py,%,$(wildcard $(PACKAGES:%=%/__init__.py)))
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SHELLFLAGS := -eu -c
-.PHONY: help setup demo example test test-live lint format bench docs lock clean
+.PHONY: help setup demo example test test-live emulators lint format bench docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +56,9 @@ test: $(STAMP) ## run every test that needs no cloud (ARGS="-k name" narrows it)
 
 test-live: $(STAMP) ## run the tests that need a Google Cloud project (NBA_FEATURES_LIVE_PROJECT)
 	@$(BIN)/python -m pytest -m live $(ARGS)
+
+emulators: $(STAMP) ## build what tests/bigquery talks to into .venv/emulators (needs Go and clang)
+	@bash tests/bigquery/emulator/build.sh
 
 lint: $(STAMP) ## check style, format and types, all three before it fails
 	@status=0; \

@@ -52,7 +52,8 @@ def _say(found: Review) -> None:
     click.echo(f"events: {events}")
     if found.predictions:
         click.echo()
-        table(("predictions on tier", "predictions", "of ready rows"), [tuple(p.values()) for p in found.predictions])
+        names = ("model_id", "quality_tier", "predictions", "not_green", "played", "mean_error")
+        table(tuple(name.replace("_", " ") for name in names), [tuple(row[name] for name in names) for row in found.predictions])
 
 
 @click.command()
@@ -62,7 +63,7 @@ def _say(found: Review) -> None:
 def review(days: int, end: dt.date | None, as_json: bool) -> None:
     """Review the last days against those before: trend, which upstream fails most, durations, what readiness lost and why.
 
-    Where predictions are kept, also how many of them stand on rows of which tier.
+    Where predictions are kept, also how many of them stand on rows of which tier, and their mean error once played.
     """
     from orchestration.review import read_review
     from schemas.clock import eastern_date, utc_now

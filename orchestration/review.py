@@ -26,11 +26,18 @@ SELECT game_date, quality_tier, COUNT(*) AS row_count, COUNTIF(is_quality_ready)
 FROM {STORE_TABLE} WHERE {WITHIN} GROUP BY game_date, quality_tier
 """
 PREDICTED = f"""
-SELECT s.quality_tier, COUNT(*) AS predictions, COUNTIF(s.is_quality_ready) AS of_ready_rows
+SELECT
+  p.model_id,
+  p.quality_tier,
+  COUNT(*) AS predictions,
+  COUNTIF(p.quality_alert_level != 'green') AS not_green,
+  COUNTIF(g.points IS NOT NULL) AS played,
+  ROUND(AVG(ABS(p.predicted_value - g.points)), 3) AS mean_error
 FROM {PREDICTIONS} AS p
-JOIN {STORE_TABLE} AS s ON s.player_lookup = p.player_lookup AND s.game_date = p.game_date
-WHERE s.{WITHIN}
-GROUP BY s.quality_tier
+LEFT JOIN nba_analytics.player_game_summary AS g
+  ON g.player_lookup = p.player_lookup AND g.game_id = p.game_id AND g.is_played AND g.game_date BETWEEN @low AND @high
+WHERE p.game_date BETWEEN @low AND @high
+GROUP BY p.model_id, p.quality_tier
 """
 
 
@@ -139,10 +146,13 @@ def _lost(metrics: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, int, int], .
 
 
 def _predictions(warehouse: Warehouse, span: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...] | None:
-    """Return the predictions made on the rows of the period by their tier; None where no such table is kept."""
+    """Return the predictions of the period by model and by the tier of the row each stood on, with their error once played.
+
+    None where no such table is kept.
+    """
     if PREDICTIONS not in load_contracts():
         return None
-    return tuple(sorted(warehouse.query(PREDICTED, span).to_pylist(), key=lambda row: row["quality_tier"]))
+    return tuple(sorted(warehouse.query(PREDICTED, span).to_pylist(), key=lambda row: (row["model_id"], row["quality_tier"])))
 
 
 def read_review(warehouse: Warehouse, end: dt.date, days: int) -> Review:

@@ -85,9 +85,12 @@ def _is_manifest(found: Any) -> bool:
         return False
     features, refused = found["definition"].get("features"), found["counts"].get("refused")
     pairs = [*features, *found["columns"]] if isinstance(features, list) and isinstance(found["columns"], list) else [None]
-    texts = isinstance(found["result"]["file"], str) and isinstance(found["result"]["sha256"], str)
+    file, sha256 = found["result"]["file"], found["result"]["sha256"]
     return (
-        texts
+        isinstance(file, str)
+        and bool(file)
+        and Path(file).name == file
+        and isinstance(sha256, str)
         and isinstance(refused, dict)
         and all(isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs)
         and all(isinstance(dates, dict) for dates in found["partitions"].values())
@@ -98,7 +101,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """Return a manifest; raise `UsageError` when the file is none or cannot be read."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError("the manifest cannot be read", [path, str(error).splitlines()[0]]) from None
     if not _is_manifest(found):
         raise UsageError("the file is no manifest of a training set", [path], "it lies beside the set: SET.parquet.manifest.json")

@@ -270,6 +270,9 @@ def specifications(data: ReportData) -> dict[str, dict[str, Any]]:
         {"sources": feature_sources} if single else {"calendar": calendar, "categories": categories, "sources": heat_map, "lines": lines}
     )
     wanted |= {} if single else {"components": components}
+    if not data.sources:
+        # Nothing is built: there are dates to show and no rows.
+        wanted = {name: chart for name, chart in wanted.items() if name == "calendar"}
     if data.events and not single:
         wanted["events"] = events
     if data.runs:

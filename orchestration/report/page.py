@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -284,17 +284,19 @@ def render_page(data: ReportData) -> str:
         }
         for place, date in enumerate(dates)
     ]
+    charts = specifications(data)
+    sections = _single_sections(data) if single else _sections(data)
     rows = {"days": data.days, "sources": data.sources, "events": data.events[:MOST_EVENTS], "runs": data.runs}
     tables = {name: _columnar(items) for name, items in rows.items()}
     return environment.get_template("page.html.j2").render(
         data=data,
         single=single,
-        sections=_single_sections(data) if single else _sections(data),
+        sections=[section if section.chart in charts else replace(section, chart=None) for section in sections],
         tiles=_tiles(data),
         months=_months(data.days),
         articles=articles,
         # Text that is JSON or a script is no markup: `_script_json` and `chart_library` see to what could end its element.
         data_json=Markup(_script_json({"tables": tables})),
-        charts_json=Markup(_script_json(specifications(data))),
+        charts_json=Markup(_script_json(charts)),
         library=Markup(chart_library()),
     )

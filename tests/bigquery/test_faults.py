@@ -42,6 +42,11 @@ def loads(method: str, path: str) -> bool:
     return "/upload/" in path and method in ("POST", "PUT")
 
 
+def tables(method: str, path: str) -> bool:
+    """TRUE for a request that makes, reads or removes a table."""
+    return "/tables" in path
+
+
 @pytest.fixture
 def proxy(server: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     with proxied(server.address) as started:
@@ -78,6 +83,7 @@ def jobs_of(server: StandIn, what: str) -> list[str]:
         *((where, action) for where in (submits, waits) for action in ("cut_before", "cut_during", "cut_after", 429, 500, 503)),
         # The upload's own retries begin at a second: fewer cases, the same three moments.
         *((loads, action) for action in ("cut_before", "cut_after", 503)),
+        *((tables, action) for action in ("cut_before", "cut_after", 503)),
     ],
 )
 def test_FM43_a_passing_fault_is_survived(
@@ -91,6 +97,7 @@ def test_FM43_a_passing_fault_is_survived(
     assert len(jobs_of(server, "load")) == len(jobs_of(server, "publish")) == len(jobs_of(server, "record")) == 1
     assert warehouse.query(f"SELECT run_id FROM {COMPLETIONS}").num_rows == 1
     assert not list(warehouse.journal)
+    assert not [name for name in server.store.tables if name.startswith("nba_staging")], "no table is left over"
 
 
 @pytest.mark.parametrize(("code", "said"), [(403, "is not allowed"), (404, "is missing")])
@@ -128,6 +135,23 @@ def test_an_answer_that_comes_too_late_is_asked_for_again(settings: Settings, pr
     fault = proxy.add("slow", submits, seconds=2.0)
     publish(warehouse, BOXES, rows_of(BOXES))
     assert fault.met == 1 and count(warehouse) == 12 and ran_once(server)
+
+
+def test_FM44_a_job_slower_than_it_is_waited_for_goes_on_and_is_found(settings: Settings, proxy: Proxy, server: StandIn) -> None:
+    from dataclasses import replace
+
+    assert settings.gcp
+    hasty = BigQueryWarehouse(replace(settings, gcp=replace(settings.gcp, job_seconds=1)), pace=QUICK)
+    publish(hasty, BOXES, rows_of(BOXES))
+    before = len(jobs_of(server, "stage"))
+    fault = proxy.add("slow", waits, times=100, seconds=2.0)
+    with pytest.raises(StorageUnavailableError, match="run this again and it is found by its job id"):
+        hasty.stage_query(contract(BOXES), COPY, SPAN, "run-8")
+    fault.times = 0
+    (entry,) = list(hasty.journal)
+    assert entry.run_id == "run-8"
+    staged = hasty.stage_query(contract(BOXES), COPY, SPAN, "run-8")
+    assert staged.rows == 12 and len(jobs_of(server, "stage")) == before + 1 and not list(hasty.journal)
 
 
 def test_a_job_that_failed_inside_is_run_again_under_another_id(

@@ -7,15 +7,20 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from cli.main import main
 from orchestration.costs import costs_by_label
+from schemas.arrow_types import arrow_schema
+from schemas.contracts import Column, TableContract, contract
 from schemas.rules import STORE_TABLE
 from tests.cli.calling import copy_home
 from tests.explain.conftest import Site
 from tests.explain.faults import FACTORS
+from warehouse.protocol import Publication, RecordWrite, Warehouse
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +71,51 @@ def test_FM08_the_review_equals_queries_and_names_what_failed(waiting: Site) -> 
     assert found["upstreams"][0]["job"] == FACTORS and found["upstreams"][0]["gate"] == {"never_ran": 1}
     assert {item["command"] for item in found["durations"]} >= {"run", "backfill"}
     assert waiting.call("review", "--end", str(waiting.tonight)).assert_done().out
+
+
+def test_the_review_relates_predictions_to_the_quality_of_their_rows(built_site: Site, tmp_path: Path) -> None:
+    copy_home(built_site.home, tmp_path / "home")
+    site = Site(tmp_path / "home", built_site.dates, built_site.tonight)
+    day = site.yesterday
+    played = site.rows("SELECT * FROM nba_analytics.player_game_summary WHERE game_date = @d AND is_played ORDER BY player_lookup", d=day)
+    spec = contract("nba_predictions.player_prop_predictions")
+    tiers, errors = ("gold", "silver"), (2.0, 4.0)
+    rows = [
+        {
+            **{column.name: neutral(column) for column in spec.columns if column.required},
+            **{name: box[name] for name in ("player_lookup", "game_id", "game_date")},
+            "model_id": "points",
+            "quality_tier": tiers[place % 2],
+            "quality_alert_level": "green",
+            "predicted_value": box["points"] + errors[place % 2],
+        }
+        for place, box in enumerate(played[:6])
+    ]
+    warehouse = site.warehouse()
+    put(warehouse, spec, rows)
+    warehouse.close()
+    found = site.call("review", "--end", str(day), "--json").assert_done().json["predictions"]
+    told = [(row["quality_tier"], row["predictions"], row["played"], row["mean_error"]) for row in found]
+    assert told == [("gold", 3, 3, 2.0), ("silver", 3, 3, 4.0)]
+    assert "mean error" in site.call("review", "--end", str(day)).assert_done().out
+
+
+def neutral(column: Column) -> Any:
+    """Return a legal value of a column."""
+    if column.values:
+        return column.values[0]
+    plain: dict[str, Any] = {"STRING": "x", "INT64": 0, "FLOAT64": 0.0, "BOOL": False, "DATE": dt.date(2025, 1, 1)}
+    return plain.get(column.type, dt.datetime(2025, 1, 1, tzinfo=dt.UTC))
+
+
+def put(warehouse: Warehouse, spec: TableContract, rows: list[dict[str, Any]]) -> None:
+    """Write rows into a table, whichever way it is kept."""
+    if spec.built_by == "record":
+        warehouse.record([RecordWrite(spec.name, rows)])
+        return
+    full = [{name: row.get(name) for name in spec.column_names} for row in rows]
+    staged = warehouse.stage_rows(spec, pa.Table.from_pylist(full, schema=arrow_schema(spec)), "planted")
+    warehouse.publish([Publication(staged, tuple(staged.partitions))])
 
 
 def test_a_review_of_days_without_a_build_is_refused(built_site: Site) -> None:

@@ -233,6 +233,17 @@ def test_the_file_is_written_whole_or_not_at_all(written: Written, tmp_path: Pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["taken"]
 
 
+def test_a_report_of_dates_on_which_nothing_is_built_says_so(written: Written, tmp_path: Path) -> None:
+    site, out = written.site, tmp_path / "empty.html"
+    later = site.tonight + dt.timedelta(days=1)
+    site.call("report", "--start", str(later), "--end", str(later + dt.timedelta(days=6)), "--out", str(out)).assert_done()
+    page = parsed(out.read_text(encoding="utf-8"))
+    assert {row["level"] for row in page.rows("Dates").values()} == {"not built"}
+    if chromium():
+        seen = visit(out, tmp_path / "profile")
+        assert (seen.console, seen.requests, seen.loaded) == ((), (), 0) and 'data-drawn="yes"' in seen.document
+
+
 def test_a_range_without_games_is_refused(written: Written, tmp_path: Path) -> None:
     day = min(written.site.dates) - dt.timedelta(days=40)
     span = ("--start", str(day), "--end", str(day + dt.timedelta(days=3)))

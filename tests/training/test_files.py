@@ -161,10 +161,13 @@ BROKEN = [
     {"definition": {"features": [1]}},
     {"result": {}},
     {"result": {"file": 1, "bytes": 2, "sha256": "x"}},
+    {"result": {"file": "../other.parquet", "bytes": 2, "sha256": "x"}},
+    {"result": {"file": "", "bytes": 2, "sha256": "x"}},
+    "[" * 100_000,
 ]
 
 
-@pytest.mark.parametrize("wrong", BROKEN, ids=str)
+@pytest.mark.parametrize("wrong", BROKEN, ids=range(len(BROKEN)))
 def test_what_is_no_manifest_is_refused(season: Site, tmp_path: Path, wrong: str | dict[str, Any]) -> None:
     told = written(season, tmp_path / "set.parquet")
     path = tmp_path / "broken.json"

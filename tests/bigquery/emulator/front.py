@@ -114,6 +114,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._load(body)
         elif self.command == "GET" and job and job[1] in self.server.jobs:
             self._json(200, self.server.jobs[job[1]])
+        elif self.command == "PATCH":
+            # The emulator answers without the table's name. It forgets every table at its end, whatever expiry one is given.
+            status, kept, data = self.server.ask("GET", path)
+            self._reply(status, kept, json.dumps({**json.loads(data), **json.loads(body)}).encode())
         elif self.command == "POST" and path.endswith("/tables"):
             self._new_table(path, json.loads(body))
         elif self.command == "POST" and path.endswith("/jobs"):
@@ -161,6 +165,9 @@ class _Handler(BaseHTTPRequestHandler):
         ref = load["destinationTable"]
         rows = pq.read_table(io.BytesIO(sent.split(b"\r\n\r\n", 1)[1].removesuffix(b"\r\n"))).to_pylist()
         fields, path, failed = load["schema"]["fields"], f"{ref['projectId']}.{ref['datasetId']}.{ref['tableId']}", None
+        if load.get("createDisposition") != "CREATE_NEVER":
+            columns = ", ".join(f"`{field['name']}` {column_type(field)}" for field in fields)
+            failed = self.server.run(ref["projectId"], f"CREATE TABLE IF NOT EXISTS `{path}` ({columns})")
         for at in range(0, len(rows), ROWS_OF_A_LOAD):
             failed = failed or self.server.run(ref["projectId"], inserted(path, fields, rows[at : at + ROWS_OF_A_LOAD]))
         job["status"] = {"state": "DONE", **({"errorResult": failed, "errors": [failed]} if failed else {})}

