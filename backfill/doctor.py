@@ -181,9 +181,9 @@ def check_materializations(patient: Patient) -> Iterator[Finding]:
 def check_online(patient: Patient) -> Iterator[Finding]:
     """Dates made again after they were last materialized."""
     rows = patient.warehouse.query(
-        f"SELECT MAX(recorded_at) AS at, MAX(end_time) AS reached FROM {HISTORY} WHERE state = 'succeeded'"
+        f"SELECT MAX(recorded_at) AS recorded, MAX(end_time) AS reached FROM {HISTORY} WHERE state = 'succeeded'"
     ).to_pylist()
-    at = rows[0]["at"]
+    at = rows[0]["recorded"]
     if at is None:
         return
     sql = f"SELECT game_date FROM {LEDGER} WHERE table_name = @table AND state = 'published' AND updated_at > @at ORDER BY game_date"

@@ -21,7 +21,7 @@ SCORE = f"SELECT * FROM {METRICS} WHERE game_date = @game_date"
 KNOWN = f"SELECT job, is_available, status FROM {DEPENDENCIES} WHERE game_date = @game_date AND run_id = @run_id ORDER BY job"
 STORED = f"SELECT COUNT(*) AS n, MAX(event_timestamp) AS last_event FROM {STORE_TABLE} WHERE game_date = @game_date"
 BUILT = f"""
-SELECT MAX(completed_at) AS at
+SELECT MAX(completed_at) AS completed
 FROM {COMPLETIONS}
 WHERE job = @job AND game_date = @game_date AND status = 'success'
 """
@@ -110,7 +110,7 @@ def readiness(warehouse: Warehouse, game_date: dt.date, min_score: float | None 
     rows, expected = stored.get("n") or 0, expected_rows(warehouse, STORE_TABLE, [game_date])[game_date]
     part = warehouse.partitions(STORE_TABLE, game_date, game_date).get(game_date)
     built = _row(warehouse, BUILT, job=STORE_TABLE, game_date=game_date)
-    at = built["at"] if built else None
+    at = built["completed"] if built else None
     notes: list[str] = []
     # Rows of an earlier build stay readable while the latest one is blocked; they are not tonight's.
     if entry is None or entry["state"] != "published" or not rows:

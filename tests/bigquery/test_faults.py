@@ -90,7 +90,9 @@ def test_FM43_a_passing_fault_is_survived(
     warehouse: BigQueryWarehouse, proxy: Proxy, server: StandIn, action: str | int, where: Callable[[str, str], bool]
 ) -> None:
     fault = proxy.add(action, where, times=2)
-    publish(warehouse, BOXES, rows_of(BOXES))
+    staged = stage(warehouse, BOXES, rows_of(BOXES))
+    warehouse.publish([Publication(staged, DAYS)])
+    warehouse.discard(staged)
     warehouse.record([RecordWrite(COMPLETIONS, [completion()], replace=False)])
     assert fault.met == 2, "the fault was met"
     assert count(warehouse) == 12 and ran_once(server)
@@ -137,17 +139,28 @@ def test_an_answer_that_comes_too_late_is_asked_for_again(settings: Settings, pr
     assert fault.met == 1 and count(warehouse) == 12 and ran_once(server)
 
 
-def test_FM44_a_job_slower_than_it_is_waited_for_goes_on_and_is_found(settings: Settings, proxy: Proxy, server: StandIn) -> None:
+def test_FM44_a_job_slower_than_it_is_waited_for_goes_on_and_is_found(
+    settings: Settings, server: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from dataclasses import replace
 
     assert settings.gcp
     hasty = BigQueryWarehouse(replace(settings, gcp=replace(settings.gcp, job_seconds=1)), pace=QUICK)
     publish(hasty, BOXES, rows_of(BOXES))
-    before = len(jobs_of(server, "stage"))
-    fault = proxy.add("slow", waits, times=100, seconds=2.0)
-    with pytest.raises(StorageUnavailableError, match="run this again and it is found by its job id"):
-        hasty.stage_query(contract(BOXES), COPY, SPAN, "run-8")
-    fault.times = 0
+    before, store = len(jobs_of(server, "stage")), server.store
+    submit, job = store.submit, store.job
+    running: dict[str, object] = {"status": {"state": "RUNNING"}}
+
+    def unfinished(job_id: str, *_: object) -> dict[str, object]:
+        return {"jobReference": job(job_id)["jobReference"], "jobComplete": False}
+
+    with monkeypatch.context() as slow:
+        slow.setattr(store, "submit", lambda *given: {**submit(*given), **running})
+        slow.setattr(store, "job", lambda job_id: {**job(job_id), **running})
+        slow.setattr(store, "results", unfinished)
+        with pytest.raises(StorageUnavailableError, match="has not finished after 1 s") as caught:
+            hasty.stage_query(contract(BOXES), COPY, SPAN, "run-8")
+    assert "run this again and it is found by its job id" in caught.value.line()
     (entry,) = list(hasty.journal)
     assert entry.run_id == "run-8"
     staged = hasty.stage_query(contract(BOXES), COPY, SPAN, "run-8")
