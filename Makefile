@@ -14,10 +14,10 @@ TYPED := $(patsubst %/__init__.py,%,$(wildcard $(PACKAGES:%=%/__init__.py)))
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SHELLFLAGS := -eu -c
-.PHONY: help setup demo example test test-live emulators lint format bench docs lock clean
+.PHONY: help setup demo example test test-core test-analysed test-wire test-live emulators lint format bench docs lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## create .venv with the locked packages; nothing to do when it is up to date
 
@@ -50,9 +50,21 @@ example: $(STAMP) ## train and evaluate the worked example on the seasons of NBA
 # Google's analyser reserves so much address space that a process with it loaded cannot fork; other tests fork.
 ANALYSED := tests/googlesql tests/transformations/test_statements.py tests/bigquery/test_statements.py tests/visibility/test_detail.py
 
-test: $(STAMP) ## run every test that needs no cloud (ARGS="-k name" narrows it)
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(addprefix --ignore=,$(ANALYSED)) $(ARGS)
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ANALYSED) $(ARGS)
+# What talks to servers of other makers; `make emulators` builds those that are not packages.
+WIRE := tests/bigquery
+
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+test: test-core test-analysed test-wire ## run every test that needs no cloud (ARGS="-k name" narrows it)
+
+test-core: $(STAMP) ## the tests that need neither the analyser nor a server
+	@$(PYTEST) $(addprefix --ignore=,$(ANALYSED) $(WIRE)) $(ARGS)
+
+test-analysed: $(STAMP) ## the tests that load the analyser of Google, whose process cannot fork
+	@$(PYTEST) $(ANALYSED) $(ARGS)
+
+test-wire: $(STAMP) ## the tests of the cloud profile against real servers on loopback
+	@$(PYTEST) $(WIRE) $(addprefix --ignore=,$(ANALYSED)) $(ARGS)
 
 test-live: $(STAMP) ## run the tests that need a Google Cloud project (NBA_FEATURES_LIVE_PROJECT)
 	@$(BIN)/python -m pytest -m live $(ARGS)

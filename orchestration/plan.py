@@ -73,6 +73,12 @@ def dated_tables() -> tuple[str, ...]:
     return tuple(name for name in built_tables() if name not in summaries())
 
 
+def others_tables(warehouse: Warehouse) -> frozenset[str]:
+    """Return the built tables that another owner makes in this warehouse: they are read, never built."""
+    found: frozenset[str] = getattr(warehouse, "others_tables", frozenset())
+    return found
+
+
 def grouped_names(names: Collection[str]) -> tuple[str, ...]:
     """Return full table names of jobs, and of all jobs of a phase for the words phase3, phase4 and store."""
     groups = {
@@ -116,7 +122,7 @@ def plan_night(
             [f"{as_of_date} for {game_date}"],
             f"a roster is made from the {ROSTER_DAYS.days} days before the date",
         )
-    skipped, wanted = job_names(skip), grouped_names(only) or built_tables()
+    skipped, wanted = job_names(skip), set(grouped_names(only) or built_tables()) - others_tables(warehouse)
     told_rows = tuple(sorted((job, rows) for name, rows in (told or {}).items() for job in job_names([name])))
     stages: list[Stage] = []
     last_known = min(game_date, as_of_date) - DAY

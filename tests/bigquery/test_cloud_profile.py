@@ -10,9 +10,10 @@ from click.testing import CliRunner
 
 from schemas.contracts import contract
 from schemas.errors import DefinitionError, UsageError, WarehouseError
+from schemas.rules import STORE_TABLE
 from schemas.settings import Settings
 from serving.gcp_profile import configuration
-from tests.bigquery.conftest import PROJECT, QUICK, settings_for
+from tests.bigquery.conftest import PATIENT, PROJECT, QUICK, settings_for
 from tests.bigquery.stand_in import StandIn, serve
 from tests.warehouse.made_up_rows import BOXES, DAYS, PLAYERS, publish, rows_of, stage
 from transformations.views import view_statements
@@ -20,7 +21,7 @@ from warehouse.bigquery import BigQueryWarehouse, schema
 from warehouse.bigquery.rights import DUTIES, READ, WRITE, check
 from warehouse.protocol import Publication
 
-FEAST = {"NBA_FEATURES_REGISTRY_BUCKET": "a-bucket", "NBA_FEATURES_REDIS": "localhost:6379,password=not-a-real-one"}
+FEAST = {"NBA_FEATURES_REGISTRY_BUCKET": "a-bucket", "NBA_FEATURES_REDIS": "redis://:not-a-real-one@localhost:6379/0"}
 
 
 @pytest.mark.parametrize("duty", list(DUTIES))
@@ -59,14 +60,15 @@ def test_the_command_prints_and_fails_when_something_is_missing(
     assert failed.exit_code == 1 and "roles/bigquery.dataEditor" in failed.output
 
 
-@pytest.mark.parametrize(("store", "keys"), [("redis", {"connection_string"}), ("bigtable", {"instance"}), ("datastore", {"namespace"})])
+@pytest.mark.parametrize(("store", "keys"), [("redis", {"url"}), ("bigtable", {"instance"}), ("datastore", {"namespace"})])
 def test_one_variable_chooses_the_online_store_and_feast_accepts_it(tmp_path: Path, store: str, keys: set[str]) -> None:
+    from feast.infra.offline_stores.bigquery import BigQueryOfflineStoreConfig
     from feast.repo_config import RepoConfig
 
     raw = configuration(settings_for(tmp_path), environ={**FEAST, "NBA_FEATURES_ONLINE_STORE": store})
     config = RepoConfig(**raw)
-    assert config.online_store.type == store and keys <= set(raw["online_store"])
-    assert config.offline_store.type == "bigquery" and config.offline_store.project_id == PROJECT
+    assert store in config.online_store.type and keys <= set(raw["online_store"])
+    assert isinstance(config.offline_store, BigQueryOfflineStoreConfig) and config.offline_store.project_id == PROJECT
     assert raw["registry"]["path"] == "gs://a-bucket/nba_features/registry.pb"
     assert config.provider == "serving.gated_provider.GatedProvider"
 
@@ -116,6 +118,7 @@ def test_tables_of_another_owner_are_read_and_never_written(server: StandIn, war
     server.store.connection.register("_given", rows_of(PLAYERS))
     server.store.connection.execute("INSERT INTO theirs.people BY NAME SELECT * FROM _given")
     mapped = BigQueryWarehouse(settings_for(settings.home, tables=((PLAYERS, f"{PROJECT}.theirs.people"),)), pace=QUICK)
+    assert mapped.others_tables == {PLAYERS} and not warehouse.others_tables
     assert mapped.query(f"SELECT COUNT(*) AS n FROM {PLAYERS}").to_pylist() == [{"n": 3}]
     assert [part.rows for part in mapped.partitions(PLAYERS).values()] == [3]
     staged = stage(mapped, PLAYERS, rows_of(PLAYERS))
@@ -123,6 +126,49 @@ def test_tables_of_another_owner_are_read_and_never_written(server: StandIn, war
         mapped.publish([Publication(staged, tuple(staged.partitions))])
     server.store.connection.execute("DROP SCHEMA theirs CASCADE")
     mapped.close()
+
+
+def test_only_the_tables_after_another_owners_are_planned_and_built(own_server: StandIn, tmp_path: Path) -> None:
+    """Phase 3's summaries are theirs: the rest is built from them, and no statement makes or changes a table of theirs."""
+    from dataclasses import replace
+
+    from orchestration.plan import BuildStage, plan_night
+    from orchestration.ranges import build_range, plan_range
+    from orchestration.runs import Run
+    from tests.bigquery.test_life_cycle import NOW, rows_of
+    from transformations.ingest.load import load
+    from transformations.ingest.simulated_league import SimulatedLeague
+
+    league = SimulatedLeague(teams=4, games_per_team=4)
+    delivery, dates = league.deliver(), tuple(league.played_dates())[:3]
+    theirs = ("nba_analytics.player_game_summary", "nba_analytics.team_offense_game_summary", "nba_analytics.team_defense_game_summary")
+    plain = BigQueryWarehouse(settings_for(tmp_path / "plain"), pace=PATIENT)
+    schema.apply(plain, schema.plan(plain, view_statements()))
+    load(plain, delivery, "ingest-1", NOW)
+    run = Run("run-1", NOW, NOW, 60)
+
+    def build(warehouse: BigQueryWarehouse) -> None:
+        stages = [
+            replace(stage, dates=tuple(d for d in stage.dates if d in dates)) for stage in plan_range(warehouse, dates[0], dates[-1], NOW)
+        ]
+        build_range(warehouse, stages, run)
+
+    build(plain)
+    expected = rows_of(plain, STORE_TABLE, dates)
+    own_server.store.connection.execute("CREATE SCHEMA box")
+    for name in theirs:
+        own_server.store.connection.execute(f"CREATE TABLE box.{name.split('.')[1]} AS SELECT * FROM {name}; DROP TABLE {name}")
+        own_server.store.tables.pop(name)
+    mapped = BigQueryWarehouse(
+        settings_for(tmp_path / "mapped", tables=tuple((name, f"{PROJECT}.box.{name.split('.')[1]}") for name in theirs)), pace=PATIENT
+    )
+    assert not [change for change in schema.plan(mapped, view_statements()) if change.action == "create table"]
+    night = plan_night(mapped, dates[-1], NOW.date())
+    assert not {stage.table for stage in night if isinstance(stage, BuildStage)} & set(theirs)
+    build(mapped)
+    assert rows_of(mapped, STORE_TABLE, dates) == expected and len(expected) > 20
+    for warehouse in (plain, mapped):
+        warehouse.close()
 
 
 def test_the_schemas_command_plans_then_applies_then_has_nothing_to_do(

@@ -123,6 +123,15 @@ def test_a_number_used_again_by_another_process_is_not_the_holder() -> None:
     assert not leases.is_alive(f"{host}:{number}:{int(started) + 1}")
 
 
+def test_containers_that_share_a_host_name_and_a_number_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOUD_RUN_EXECUTION", "nightly-abc")
+    _, number, _ = leases.this_process().split(":")
+    assert leases.is_alive(leases.this_process())
+    monkeypatch.setenv("CLOUD_RUN_EXECUTION", "nightly-def")
+    # Nothing is known of a process in another container: it counts as running, and is not taken for one of the same number here.
+    assert leases.is_alive(f"{leases.this_process().split(':')[0].replace('def', 'abc')}:{number}:0")
+
+
 @pytest.mark.parametrize("process", ["elsewhere:1:2", "", "nonsense", "::"])
 def test_FM62_what_cannot_be_told_counts_as_running(process: str) -> None:
     assert leases.is_alive(process)

@@ -72,6 +72,11 @@ class BigQueryWarehouse:
         self.jobs = Jobs(self.client, settings.gcp, self.journal, processes.this_process(), pace or Pace())
         self._leases = Leases(self.jobs, self.names)
 
+    @property
+    def others_tables(self) -> frozenset[str]:
+        """Tables of the contracts that another owner makes: they are read here, never built."""
+        return frozenset(self.names.mapped)
+
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def _read(self, what: str, sql: str, parameters: Sequence[Any]) -> pa.Table:

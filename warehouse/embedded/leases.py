@@ -24,16 +24,22 @@ def _started(pid: int) -> str:
         return "?"
 
 
+def _host() -> str:
+    """Return the name of the machine, with that of the container's execution where many containers share one name."""
+    execution = os.environ.get("CLOUD_RUN_EXECUTION", "")
+    return f"{socket.gethostname()}/{execution}" if execution else socket.gethostname()
+
+
 def this_process() -> str:
     """Return host, number and start time of this process."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
+    return f"{_host()}:{os.getpid()}:{_started(os.getpid())}"
 
 
 def is_alive(process: str) -> bool:
     """Tell whether the process still runs; one on another host, or a text that names none, counts as running."""
     host, _, rest = process.partition(":")
     pid, _, started = rest.partition(":")
-    if host != socket.gethostname() or not pid.isdigit():
+    if host != _host() or not pid.isdigit():
         return True
     try:
         os.kill(int(pid), 0)

@@ -14,7 +14,7 @@ build() {
   stamp="$into/$(basename "$folder").stamp"
   made="$(cat "$folder/go.mod" "$folder/go.sum" "${BASH_SOURCE[0]}" | sha256sum | cut -d' ' -f1)"
   if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$made" ]; then return; fi
-  command -v go >/dev/null || { echo "the emulators need Go 1.24 or newer: apt install golang, or https://go.dev/dl" >&2; exit 1; }
+  command -v go >/dev/null || { echo "the emulators need Go 1.24 or newer: https://go.dev/dl" >&2; exit 1; }
   command -v "${CC:-true}" >/dev/null || { echo "the BigQuery emulator needs clang: apt install clang" >&2; exit 1; }
   local started=$SECONDS
   for pair in "$@"; do
