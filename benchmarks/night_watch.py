@@ -21,12 +21,11 @@ FORGOTTEN = "player_composite_factors"
 def _import_everything() -> None:
     """Import what the steps need; the module of the other steps names these, so it comes late."""
     import altair
-    import vl_convert
 
     from benchmarks.steps import import_everything
     from orchestration.report.page import chart_library
 
-    assert altair and vl_convert and chart_library()
+    assert altair and chart_library()
     import_everything()
 
 

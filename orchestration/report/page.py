@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import subprocess
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -248,13 +250,22 @@ def _script_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
 
 
+BUNDLE = """
+import sys, vl_convert
+sys.stdout.reconfigure(encoding="utf-8", newline="")
+sys.stdout.write(vl_convert.javascript_bundle("window.nbaEmbed = vegaEmbed;"))
+"""
+
+
 @lru_cache(maxsize=1)
 def chart_library() -> str:
-    """Return Vega, Vega-Lite and Vega-Embed as one script that puts `nbaEmbed` on the page."""
-    import vl_convert
+    """Return Vega, Vega-Lite and Vega-Embed as one script that puts `nbaEmbed` on the page.
 
-    script: str = vl_convert.javascript_bundle("window.nbaEmbed = vegaEmbed;")
-    return script.replace("</script", "<\\/script")
+    It is bundled in a process of its own: the engine reserves some thirty gigabytes of addresses, and a process that
+    holds them can no longer fork.
+    """
+    done = subprocess.run([sys.executable, "-c", BUNDLE], capture_output=True, text=True, encoding="utf-8", check=True)
+    return done.stdout.replace("</script", "<\\/script")
 
 
 def _months(days: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
