@@ -14,7 +14,7 @@ TYPED := $(patsubst %/__init__.py,%,$(wildcard $(PACKAGES:%=%/__init__.py)))
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SHELLFLAGS := -eu -c
-.PHONY: help setup demo example test test-core test-analysed test-wire test-live emulators lint format bench docs lock clean
+.PHONY: help setup demo example test test-core test-analysed test-wire test-long test-live emulators lint format bench docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -65,6 +65,9 @@ test-analysed: $(STAMP) ## the tests that load the analyser of Google, whose pro
 
 test-wire: $(STAMP) ## the tests of the cloud profile against real servers on loopback
 	@$(PYTEST) $(WIRE) $(addprefix --ignore=,$(ANALYSED)) $(ARGS)
+
+test-long: $(STAMP) ## the tests for which `make test` has no time
+	@$(PYTEST) -m long $(ARGS)
 
 test-live: $(STAMP) ## run the tests that need a Google Cloud project (NBA_FEATURES_LIVE_PROJECT)
 	@$(BIN)/python -m pytest -m live $(ARGS)

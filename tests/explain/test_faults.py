@@ -64,7 +64,15 @@ def test_FM08_FM09_FM10_FM19_FM45_FM55_FM56_FM57_FM60_FM63_a_fault_is_explained_
     assert_whole(site, (fault,))
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: " and ".join(str(fault) for fault in pair))
+SHORT = 3
+"""So many pairs run with every test; the others with `make test-long`."""
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [pytest.param(pair, marks=[] if number < SHORT else [pytest.mark.long]) for number, pair in enumerate(PAIRS)],
+    ids=lambda pair: " and ".join(str(fault) for fault in pair),
+)
 def test_two_faults_at_once_are_both_named_and_both_repaired(site: Site, pair: tuple[Fault, ...]) -> None:
     with planted(site, pair):
         found = site.explained()
