@@ -53,7 +53,9 @@ ANALYSED := tests/googlesql tests/transformations/test_statements.py tests/bigqu
 # What talks to servers of other makers; `make emulators` builds those that are not packages.
 WIRE := tests/bigquery
 
-PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+# Blocks of DuckDB's buffers are given back to the system one by one: in the heap of glibc they leave holes, it grows to tens of
+# gigabytes of addresses over hundreds of databases, and the kernel then refuses the tests that fork.
+PYTEST := MALLOC_MMAP_THRESHOLD_=262144 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 test: test-core test-analysed test-wire ## run every test that needs no cloud (ARGS="-k name" narrows it)
 
