@@ -43,8 +43,14 @@ def test_every_section_has_a_planted_fault_and_commands() -> None:
     assert [name for name in ("## P0", "## P1", "## P2 and P3") if name not in text] == []
 
 
+SHORT = 5
+"""So many sections run with every test; the others with `make test-long`."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("title", sections())
+@pytest.mark.parametrize(
+    "title", [pytest.param(title, marks=[] if number < SHORT else [pytest.mark.long]) for number, title in enumerate(sections())]
+)
 def test_the_steps_of_a_section_repair_its_fault(site: Site, title: str) -> None:
     name, commands = sections()[title]
     fault = next(fault for fault in FAULTS if fault.name == name)
