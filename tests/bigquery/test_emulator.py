@@ -38,7 +38,8 @@ from warehouse.bigquery import BigQueryWarehouse, schema
 from warehouse.embedded import EmbeddedWarehouse
 from warehouse.protocol import Warehouse
 
-pytestmark = [pytest.mark.wire, pytest.mark.slow]
+# Without optimization, the only way it compiles in minutes, the emulator takes a minute for a statement of ours.
+pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.long]
 
 RAW = tuple(name for name, spec in load_contracts().items() if spec.dataset == "nba_raw")
 WEEK = tuple(dt.date(2025, 1, 6) + dt.timedelta(days=day) for day in range(3))
