@@ -12,7 +12,7 @@ from tests.googlesql import compare
 from tests.googlesql.long_statement import long_statement
 from warehouse.googlesql import parameter_names, prepare_connection, table_names, to_duckdb
 from warehouse.googlesql.registry import AGGREGATES, FUNCTIONS, REFUSED
-from warehouse.googlesql.translate import _translated
+from warehouse.googlesql.translate import translation
 
 SECONDS_FOR_A_LONG_STATEMENT = 1.0
 
@@ -135,7 +135,7 @@ def test_no_function_is_both_translated_and_refused() -> None:
 def test_a_long_statement_is_translated_within_a_second() -> None:
     sql = long_statement(200)
     assert len(sql.splitlines()) > 1000
-    _translated.cache_clear()
+    translation.cache_clear()
     started = time.process_time()
     first = to_duckdb(sql)
     assert time.process_time() - started < SECONDS_FOR_A_LONG_STATEMENT

@@ -101,8 +101,8 @@ def checked_rows(spec: TableContract, request: RecordWrite) -> list[dict[str, An
 
 
 def _same_key(column: Column) -> str:
-    equal = f"target.`{column.name}` = source.`{column.name}`"
-    return equal if column.required else f"({equal} OR (target.`{column.name}` IS NULL AND source.`{column.name}` IS NULL))"
+    equal = f"present_rows.`{column.name}` = new_rows.`{column.name}`"
+    return equal if column.required else f"({equal} OR (present_rows.`{column.name}` IS NULL AND new_rows.`{column.name}` IS NULL))"
 
 
 def write_records(
@@ -122,22 +122,24 @@ def write_records(
     if not rows:
         return
     columns = column_list(spec.column_names)
+    # The aliases are no column's name: in SET, a column named as the table it is in means the whole row.
     if loaded:
         relation = quoted(loaded)
     else:
         name = script.name()
         script.parameters.append(rows_parameter(name, spec.columns, rows))
         relation = f"UNNEST(@{name})"
-    source = f"(SELECT {columns} FROM {relation}) AS source"
+    source = f"(SELECT {columns} FROM {relation}) AS new_rows"
     on = " AND ".join(_same_key(spec.by_name[key]) for key in spec.keys)
     if not request.replace:
-        check = f"EXISTS (SELECT 1 FROM {quoted(path)} AS target JOIN {source} ON {on})"
+        check = f"EXISTS (SELECT 1 FROM {quoted(path)} AS present_rows JOIN {source} ON {on})"
         script.statements.append(f"SELECT IF({check}, ERROR('a key of {spec.name} is there already'), 'new') AS verdict")
-    updates = ", ".join(f"`{column}` = source.`{column}`" for column in spec.column_names if column not in spec.keys)
-    values = ", ".join(f"source.`{column}`" for column in spec.column_names)
+    updates = ", ".join(f"`{column}` = new_rows.`{column}`" for column in spec.column_names if column not in spec.keys)
+    values = ", ".join(f"new_rows.`{column}`" for column in spec.column_names)
     matched = f"WHEN MATCHED THEN UPDATE SET {updates}\n" if updates else ""
     script.statements.append(
-        f"MERGE INTO {quoted(path)} AS target\nUSING {source}\nON {on}\n{matched}WHEN NOT MATCHED THEN INSERT ({columns}) VALUES ({values})"
+        f"MERGE INTO {quoted(path)} AS present_rows\nUSING {source}\nON {on}\n{matched}"
+        f"WHEN NOT MATCHED THEN INSERT ({columns}) VALUES ({values})"
     )
 
 

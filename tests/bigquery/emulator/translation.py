@@ -19,7 +19,7 @@ STRUCT_AS_TEXT = re.compile(r"TO_JSON_STRING\(STRUCT\((`\w+`(?:, `\w+`)*)\)\)")
 # Its remainders are fractions, and its BIT_XOR is the last value: the largest hash is as free of order.
 FINGERPRINT = re.compile(r"FORMAT\('b1:%d:%d', (SUM\(MOD\(h, \d+\)\)), BIT_XOR\(h\)\)")
 MERGE = re.compile(
-    r"MERGE INTO (?P<path>`[^`]+`) AS target\nUSING (?P<source>.*) AS source\nON (?P<on>.*)\n"
+    r"MERGE INTO (?P<path>`[^`]+`) AS present_rows\nUSING (?P<source>.*) AS new_rows\nON (?P<on>.*)\n"
     r"(?:WHEN MATCHED .*\n)?WHEN NOT MATCHED THEN INSERT \((?P<columns>.*)\) VALUES \(.*\)(?=;)"
 )
 
@@ -107,7 +107,7 @@ def _pieces(found: re.Match[str]) -> str:
 
 def _merged(found: re.Match[str]) -> str:
     path, source, columns = found["path"], found["source"], found["columns"]
-    gone = f"DELETE FROM {path} AS target WHERE EXISTS (SELECT 1 FROM {source} AS source WHERE {found['on']})"
+    gone = f"DELETE FROM {path} AS present_rows WHERE EXISTS (SELECT 1 FROM {source} AS new_rows WHERE {found['on']})"
     return f"{gone};\nINSERT INTO {path} ({columns})\nSELECT {columns} FROM {source} AS source"
 
 
