@@ -107,13 +107,16 @@ def rehearse(raw_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.slow
-def test_FM43_FM44_stopped_by_an_error(raw_home: Path, tmp_path: Path, rehearse: Callable[[tuple[str, ...]], Rehearsal]) -> None:
+@pytest.mark.parametrize("every", [EVERY_SO_MANY_READS, pytest.param(1, marks=pytest.mark.long)])
+def test_FM43_FM44_stopped_by_an_error(
+    raw_home: Path, tmp_path: Path, rehearse: Callable[[tuple[str, ...]], Rehearsal], every: int
+) -> None:
     """At every call that writes, and at a part of those that read: between two writes nothing outside changes."""
     rehearsal = rehearse(PAIR)
     numbered = list(enumerate(rehearsal.calls, 1))
     reads = [at for at, name in numbered if name in READS]
     wrong = {}
-    for at in sorted({at for at, name in numbered if name not in READS} | set(reads[::EVERY_SO_MANY_READS])):
+    for at in sorted({at for at, name in numbered if name not in READS} | set(reads[::every])):
         home = tmp_path / f"stopped{at}"
         shutil.copytree(raw_home, home)
         with pytest.raises(Stop, match=f"at call {at}$"):
@@ -152,3 +155,21 @@ def test_FM40_FM43_FM44_the_process_ends(
     at = publications[int(share * len(publications))]
     assert in_child(lambda: rehearsal.backfill(home, die_at(at)), answer) == KILLED
     assert rehearsal.resumed(home) == []
+
+
+@pytest.mark.long
+@pytest.mark.slow
+def test_FM40_FM43_FM44_the_process_ends_at_every_call(
+    raw_home: Path, tmp_path: Path, rehearse: Callable[[tuple[str, ...]], Rehearsal]
+) -> None:
+    rehearsal = rehearse(PAIR)
+    wrong = {}
+    for at, name in enumerate(rehearsal.calls, 1):
+        home = tmp_path / f"killed{at}"
+        shutil.copytree(raw_home, home)
+        ended = in_child(lambda home=home, at=at: rehearsal.backfill(home, die_at(at)), tmp_path / "answer.json")  # type: ignore[misc]
+        found = rehearsal.resumed(home)
+        if (ended, found) != (KILLED, []):
+            wrong[at, name] = ended, found
+        shutil.rmtree(home)
+    assert not wrong
