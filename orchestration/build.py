@@ -23,7 +23,7 @@ from schemas.rules import STORE_TABLE
 from transformations.render import companions, dates_statement, statement
 from warehouse.protocol import Publication, Receipt, RecordWrite, Staged, Warehouse
 
-BLOCKED = "_blocked"
+BLOCKED, MISSING_COLUMN = "_blocked", "missing_column:"
 BLOCKED_TABLE = f"{STORE_TABLE}{BLOCKED}"
 
 
@@ -60,8 +60,10 @@ def _publish(
     good = tuple(date for date in dates if date not in audit.blocked)
     bad = tuple(date for date in dates if date in audit.blocked)
     aside = {part.table: f"{part.table}{BLOCKED}" for part in staged if f"{part.table}{BLOCKED}" in load_contracts()}
+    # Rows without a column of theirs fit nowhere; the event keeps what is known of them.
+    whole = not any(reason.startswith(MISSING_COLUMN) for reasons in audit.blocked.values() for reason in reasons)
     publications = [Publication(part, good, drop_from=(aside[part.table],) if part.table in aside else ()) for part in staged if good]
-    publications += [Publication(part, bad, into=aside[part.table]) for part in staged if bad and part.table in aside]
+    publications += [Publication(part, bad, into=aside[part.table]) for part in staged if bad and whole and part.table in aside]
     upstream = upstream_fingerprints(warehouse, spec, dates)
     ledger = RecordWrite(LEDGER, ledger_rows(spec, staged[0].partitions, dates, audit.blocked, upstream, run))
     events = RecordWrite(EVENTS, [*healed_events(warehouse, spec.name, good, run), *audit.events])
