@@ -114,8 +114,8 @@ def _seconds(act: Callable[[], Any], runs: int, before: Callable[[], Any] | None
     return {"wall": round(median(walls), 3), "cpu": round(median(cpus), 3)}
 
 
-def _bare_write(place: Place, dates: list[dt.date], folder: Path) -> Callable[[], Any]:
-    """Return the limit: rows that are packed already, all views in one transaction of a file of its own, nothing else."""
+def _plain_write(place: Place, dates: list[dt.date], folder: Path) -> Callable[[], Any]:
+    """Return the plain way: rows that are packed already, all views in one transaction of a file of its own, nothing else."""
     from serving.online_audit import _pulled, packed_store
     from serving.packed.store import packed_writes
 
@@ -170,7 +170,7 @@ def _stock(place: Place, folder: Path) -> Any:
 
 
 def write_figures(folder: Path, runs: int, dates: int, *, with_stock: bool = True) -> dict[str, Figures]:
-    """Return seconds of materializing slates of so many dates: ours, the bare write of the same bytes, Feast's own."""
+    """Return seconds of materializing slates of so many dates: ours, a plain write of the same bytes, Feast's own."""
     from tests.feast.store_rows import publish, store_table
 
     days = [TODAY - dt.timedelta(days=back) for back in range(dates)]
@@ -182,7 +182,7 @@ def write_figures(folder: Path, runs: int, dates: int, *, with_stock: bool = Tru
     found = {
         f"{what}: ours, gate and read-back included": _seconds(lambda: quiet_materialize(place.store, days), runs, lambda: _emptied(place))
     }
-    found[f"{what}: the bare write"] = _seconds(_bare_write(place, days, folder), runs)
+    found[f"{what}: the plain write"] = _seconds(_plain_write(place, days, folder), runs)
     if not with_stock:
         return found
     stock = _stock(place, folder / "stock")
@@ -209,7 +209,7 @@ def serving_section(machine: str, load: float, runs: int = 100) -> str:
     lines += [f"| {name} | {found['wall']} | {found['cpu']} |" for name, found in writes.items()]
     told = (
         f"`{SERVICE}`; one client with one open connection on loopback, client and server on the same machine. Materialization fills an"
-        " empty online store; the bare write is the same bytes into one empty SQLite file, in one transaction."
+        " empty online store; the plain write is the same bytes row by row into one empty SQLite file, a table for each view, in one transaction."
     )
     return f"## {TITLE}\n\n{told}\n\n" + "\n".join(lines) + f"\n\nMachine: {machine}; load average {load:.1f}\n"
 

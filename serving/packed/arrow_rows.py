@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -32,32 +33,57 @@ def _numbers(column: pa.ChunkedArray, kind: ValueType) -> np.ndarray[Any, Any]:
     return np.ascontiguousarray(whole).view("<f8")
 
 
-def _side_values(column: pa.ChunkedArray, kind: ValueType) -> list[Any]:
-    """Return what JSON holds of each value.
+Codes = tuple[np.ndarray[Any, Any], list[Any]]
+"""A column as numbers, and what each number stands for; -1 is the last of the list."""
 
-    A missing list is an empty one, as it is to Feast: its own conversion of Arrow makes no difference.
-    """
-    if kind is ValueType.STRING:
-        return list(column.to_pylist())
-    if kind is ValueType.STRING_LIST:
-        return [value if value is None else [item for item in value if item is not None] for value in column.to_pylist()]
-    return [to_side(kind, value) for value in python_values_to_proto_values(column.to_pylist(), kind)]
+
+def _text_codes(column: pa.ChunkedArray) -> Codes:
+    found = pc.dictionary_encode(column.combine_chunks())
+    return found.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64), [*found.dictionary.to_pylist(), None]
+
+
+def _list_codes(column: pa.ChunkedArray) -> Codes:
+    """Number the lists that differ; an item that is NULL is none, as it is to Feast."""
+    lists = column.combine_chunks()
+    ends = lists.offsets.to_numpy()
+    items, words = _text_codes(pa.chunked_array([lists.values]))
+    raw, bounds = items.tobytes(), (ends * items.itemsize).tolist()
+    known: dict[bytes | None, int] = {}
+    marks: list[bytes | None] = [raw[start:stop] for start, stop in pairwise(bounds)]
+    if lists.null_count:
+        marks = [mark if there else None for mark, there in zip(marks, lists.is_valid().to_pylist(), strict=True)]
+    codes = np.array([known.setdefault(mark, len(known)) for mark in marks], np.int64)
+    return codes, [None if mark is None else [words[at] for at in np.frombuffer(mark, items.dtype) if at >= 0] for mark in known]
+
+
+def _other_codes(column: pa.ChunkedArray, kind: ValueType) -> Codes:
+    """Number every value by itself. A missing list is an empty one: Feast's own conversion of Arrow makes no difference."""
+    values = [to_side(kind, value) for value in python_values_to_proto_values(column.to_pylist(), kind)]
+    return np.arange(len(values)), values
+
+
+def _side_codes(column: pa.ChunkedArray, kind: ValueType) -> Codes:
+    if kind is ValueType.STRING and pa.types.is_string(column.type):
+        return _text_codes(column)
+    if kind is ValueType.STRING_LIST and pa.types.is_list(column.type) and pa.types.is_string(column.type.value_type):
+        return _list_codes(column)
+    if kind in (ValueType.STRING, ValueType.STRING_LIST):
+        return _side_codes(column.cast(pa.string() if kind is ValueType.STRING else pa.list_(pa.string())), kind)
+    return _other_codes(column, kind)
 
 
 def _sides(layout: Layout, rows: pa.Table) -> list[bytes] | None:
+    """Return the JSON array of each row: tiers, levels and reasons repeat, so each combination is written out once."""
     if not layout.side:
         return None
-    columns = [_side_values(rows.column(layout.names[i]), layout.types[i]) for i in layout.side]
-    # Tiers, levels and reasons repeat from row to row: each combination is written out once.
-    known: dict[str, bytes] = {}
-    sides = []
-    for values in zip(*columns, strict=True):
-        mark = repr(values)
-        side = known.get(mark)
-        if side is None:
-            side = known[mark] = side_text(values)
-        sides.append(side)
-    return sides
+    columns = [_side_codes(rows.column(layout.names[i]), layout.types[i]) for i in layout.side]
+    marks = np.zeros(rows.num_rows, np.int64)
+    for codes, _ in columns:
+        # Numbered anew after each column, so that the product stays small.
+        marks = np.unique(marks * (codes.max(initial=0) + 2) + codes + 1, return_inverse=True)[1]
+    _, first, place = np.unique(marks, return_index=True, return_inverse=True)
+    texts = [side_text([values[codes[at]] for codes, values in columns]) for at in first]
+    return [texts[at] for at in place.tolist()]
 
 
 Packed = tuple[list[bytes], list[int], list[int]]

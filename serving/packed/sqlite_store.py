@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -34,6 +34,9 @@ ON CONFLICT (entity_key) DO UPDATE SET event_us = excluded.event_us, created_us 
 WHERE (excluded.event_us, excluded.created_us) >= (event_us, created_us) AND excluded.packed != packed
 """
 """A row that is there byte for byte, times included, costs no page."""
+KEEP_STAGED = KEEP.replace("VALUES (?, ?, ?, ?)", "SELECT entity_key, event_us, created_us, {column} FROM temp.staged WHERE TRUE")
+STAGED_ROWS = 500
+"""Rows of all views handed over at once: enough that the hand-over costs little, few enough to stay in the processor's cache."""
 CREATE = """
 CREATE TABLE IF NOT EXISTS {table} (entity_key BLOB PRIMARY KEY, event_us INTEGER NOT NULL, created_us INTEGER NOT NULL,
  packed BLOB NOT NULL) WITHOUT ROWID
@@ -56,10 +59,39 @@ def _unapplied(error: sqlite3.OperationalError) -> bool:
     return "no such table" in str(error)
 
 
-def _ordered(write: Write) -> list[tuple[bytes, int, int, bytes]]:
-    """Return the rows in the order of the tree, so that pages are filled one after the other; rows of one key keep their order."""
-    rows = list(zip(write.keys, write.events, write.created, write.rows, strict=True))
-    return rows if write.ordered else sorted(rows, key=itemgetter(0))
+def _ordered(keys: Write, packed: Sequence[Write]) -> list[tuple[Any, ...]]:
+    """Return key, times and the packed row of each view, in the order of the tree, so that pages are filled one after the other.
+
+    Rows of one key keep their order.
+    """
+    rows = list(zip(keys.keys, keys.events, keys.created, *(write.rows for write in packed), strict=True))
+    return rows if keys.ordered else sorted(rows, key=itemgetter(0))
+
+
+def _keep_one(connection: sqlite3.Connection, project: str, write: Write) -> None:
+    connection.executemany(KEEP.format(table=_table(project, write.view)), _ordered(write, [write]))
+
+
+def _keep_together(connection: sqlite3.Connection, project: str, writes: Sequence[Write]) -> None:
+    """Hand each row over once, with what every view keeps of it, and let SQLite spread it over the tables: a third less time."""
+    names = [f"packed_{at}" for at in range(len(writes))]
+    columns = ", ".join(["entity_key", "event_us", "created_us", *names])
+    hand_over = f"INSERT INTO temp.staged ({columns}) VALUES ({', '.join('?' * (3 + len(names)))})"
+    spread = [KEEP_STAGED.format(table=_table(project, write.view), column=name) for write, name in zip(writes, names, strict=True)]
+    rows = _ordered(writes[0], writes)
+    connection.execute(f"CREATE TEMP TABLE staged ({columns})")
+    for start in range(0, len(rows), STAGED_ROWS):
+        connection.executemany(hand_over, rows[start : start + STAGED_ROWS])
+        for statement in spread:
+            connection.execute(statement)
+        connection.execute("DELETE FROM temp.staged")
+    connection.execute("DROP TABLE temp.staged")
+
+
+def _share_rows(writes: Sequence[Write]) -> bool:
+    """TRUE when all writes are of the same rows: equal keys and times, one after the other."""
+    first = writes[0]
+    return all((w.keys, w.events, w.created) == (first.keys, first.events, first.created) for w in writes[1:])
 
 
 class PackedSqliteOnlineStore(PackedStore):
@@ -85,10 +117,13 @@ class PackedSqliteOnlineStore(PackedStore):
             path = self.path(config)
             try:
                 connection = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
+                # Of a new file only: rows of a slate lie side by side, and large pages take them with fewer splits.
+                connection.execute("PRAGMA page_size = 16384")
                 connection.execute("PRAGMA journal_mode = WAL")
                 # A commit is on disk before the watermark moves.
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA mmap_size = 268435456")
+                connection.execute("PRAGMA temp_store = MEMORY")
             except sqlite3.Error as error:
                 with clean_errors():
                     raise StorageUnavailableError("the online store cannot be opened", [path, error]) from None
@@ -138,16 +173,22 @@ class PackedSqliteOnlineStore(PackedStore):
         return found
 
     def _keep(self, config: RepoConfig, writes: Sequence[Write]) -> None:
-        self._transaction(config, [(write.view, KEEP, _ordered(write)) for write in writes])
+        def keep(connection: sqlite3.Connection) -> None:
+            if len(writes) > 1 and _share_rows(writes):
+                _keep_together(connection, config.project, writes)
+            else:
+                for write in writes:
+                    _keep_one(connection, config.project, write)
 
-    def _transaction(self, config: RepoConfig, steps: Sequence[tuple[str, str, Iterable[Any]]]) -> int:
-        """Run statements on tables of views, all or none; return how many rows they changed."""
-        connection, done = self._connection(config), 0
+        self._transaction(config, [write.view for write in writes], keep)
+
+    def _transaction(self, config: RepoConfig, views: Sequence[str], work: Callable[[sqlite3.Connection], Any]) -> Any:
+        """Do work on the tables of views, all of it or nothing; return what it returns."""
+        connection = self._connection(config)
         try:
             connection.execute("BEGIN IMMEDIATE")
             try:
-                for view, statement, rows in steps:
-                    done += max(0, connection.executemany(statement.format(table=_table(config.project, view)), rows).rowcount)
+                done = work(connection)
                 connection.execute("COMMIT")
             except BaseException:
                 connection.execute("ROLLBACK")
@@ -155,11 +196,15 @@ class PackedSqliteOnlineStore(PackedStore):
         except sqlite3.OperationalError as error:
             with clean_errors():
                 if _unapplied(error):
-                    views = [view for view, *_ in steps]
                     raise UsageError("a feature view has no table in the online store", views, "run: feast apply") from None
                 hint = "nothing of this write is visible; run the same command again"
                 raise StorageUnavailableError("the online store cannot be written", [error], hint) from None
         return done
+
+    def _changed(self, config: RepoConfig, view: str, statement: str, rows: Iterable[Any]) -> int:
+        """Run a statement on the table of a view for each of these parameters; return how many rows it changed."""
+        text = statement.format(table=_table(config.project, view))
+        return int(self._transaction(config, [view], lambda connection: max(0, connection.executemany(text, rows).rowcount)))
 
     def stored(self, config: RepoConfig, view: FeatureView) -> Iterator[tuple[bytes, bytes]]:
         """Yield key and packed row of everything a view holds, as of one instant."""
@@ -167,11 +212,11 @@ class PackedSqliteOnlineStore(PackedStore):
 
     def remove(self, config: RepoConfig, view: FeatureView, keys: Sequence[bytes]) -> int:
         """Remove the rows of these keys; return how many there were."""
-        return self._transaction(config, [(view.name, "DELETE FROM {table} WHERE entity_key = ?", [(key,) for key in keys])])
+        return self._changed(config, view.name, "DELETE FROM {table} WHERE entity_key = ?", [(key,) for key in keys])
 
     def prune(self, config: RepoConfig, view: FeatureView, before: dt.datetime) -> int:
         """Remove the rows of a view with an event time before the instant; return how many."""
-        return self._transaction(config, [(view.name, "DELETE FROM {table} WHERE event_us < ?", [(microseconds(before),)])])
+        return self._changed(config, view.name, "DELETE FROM {table} WHERE event_us < ?", [(microseconds(before),)])
 
     def count(self, config: RepoConfig, view: FeatureView) -> int:
         """Return the number of rows of a view."""

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,17 +58,35 @@ def _die(*_: Any, **__: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _die_in_rows(view: int) -> None:
+class _Counted:
+    """A connection that acts in place of the N-th statement that spreads rows over a view's table."""
+
+    def __init__(self, connection: Any, at: int, act: Callable[[], None]) -> None:
+        self.connection, self.at, self.act, self.count = connection, at, act, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.connection, name)
+
+    def execute(self, sql: str, *given: Any) -> Any:
+        self.count += sql.lstrip().startswith("INSERT")
+        if self.count == self.at:
+            self.act()
+        return self.connection.execute(sql, *given)
+
+
+def in_the_middle(view: int, act: Callable[[], None]) -> Callable[..., Any]:
+    """Return a transaction of the SQLite store in which half of the rows are written, and this view's next ones are due."""
     real = sqlite_store.PackedSqliteOnlineStore._transaction
 
-    def half(rows: Any) -> Any:
-        yield from rows[: len(rows) // 2]
-        _die()
+    def stopped(self: Any, config: Any, views: Any, work: Any) -> Any:
+        return real(self, config, views, lambda connection: work(_Counted(connection, len(FEATURE_VIEWS) + view + 1, act)))
 
-    def killed(self: Any, config: Any, steps: Any) -> int:
-        return int(real(self, config, [(name, sql, half(rows) if at == view else rows) for at, (name, sql, rows) in enumerate(steps)]))
+    return stopped
 
-    sqlite_store.PackedSqliteOnlineStore._transaction = killed  # type: ignore[method-assign]
+
+def _die_in_rows(view: int) -> None:
+    sqlite_store.STAGED_ROWS = 2
+    sqlite_store.PackedSqliteOnlineStore._transaction = in_the_middle(view, _die)  # type: ignore[method-assign]
 
 
 def _die_after_call() -> None:

@@ -22,7 +22,9 @@ from serving import gated_provider
 from serving.feature_store import _configuration, apply_definitions, repository_folder
 from serving.materialization_gate import judge, midnight, pasted
 from serving.materialization_log import READ_BACK_ROWS
+from serving.packed import sqlite_store
 from tests.feast.conftest import WEEK, Site
+from tests.feast.online_sites import in_the_middle
 from tests.feast.store_rows import block, cutoff, ledger_row, player, publish, store_table
 from warehouse.protocol import RecordWrite
 
@@ -270,17 +272,13 @@ def test_FM54_reads_go_on_after_an_interrupt_in_the_middle(week: Site, monkeypat
     rows = store_table(WEEK)
     before = online(week.store, rows)
     store = week.store.provider.online_store
-    real = type(store)._transaction
 
-    def killed(self: Any, config: Any, steps: Any) -> int:
-        def interrupted(given: Any) -> Any:
-            yield given[0]
-            raise KeyboardInterrupt
-
-        return int(real(self, config, [*steps[:2], (*steps[2][:2], interrupted(steps[2][2])), *steps[3:]]))
+    def interrupt() -> None:
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(store), "_transaction", killed)
+        patch.setattr(sqlite_store, "STAGED_ROWS", 2)
+        patch.setattr(type(store), "_transaction", in_the_middle(2, interrupt))
         with pytest.raises(KeyboardInterrupt):
             week.store.materialize(*day(WEEK[1]))
     assert history(week)[-1] == (VIEWS[0], "failed")
