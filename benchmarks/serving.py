@@ -209,7 +209,8 @@ def serving_section(machine: str, load: float, runs: int = 100) -> str:
     lines += [f"| {name} | {found['wall']} | {found['cpu']} |" for name, found in writes.items()]
     told = (
         f"`{SERVICE}`; one client with one open connection on loopback, client and server on the same machine. Materialization fills an"
-        " empty online store; the plain write is the same bytes row by row into one empty SQLite file, a table for each view, in one transaction."
+        " empty online store; the plain write is the same bytes row by row into one empty SQLite file, a table for each view, in one"
+        " transaction."
     )
     return f"## {TITLE}\n\n{told}\n\n" + "\n".join(lines) + f"\n\nMachine: {machine}; load average {load:.1f}\n"
 
