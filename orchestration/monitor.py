@@ -10,7 +10,14 @@ from typing import Any
 
 from orchestration.event_log import Event, healed, live_events, merged
 from orchestration.runs import Run
-from orchestration.watch_sources import delivery_readings, feed_readings, score_readings, served_readings
+from orchestration.watch_sources import (
+    delivery_readings,
+    feed_readings,
+    game_readings,
+    published_readings,
+    score_readings,
+    served_readings,
+)
 from quality.canaries import Reading, Watch, load_watch, still_broken
 from quality.canary_figures import row_readings
 from quality.events import CANARY, EVENTS, event_id
@@ -40,6 +47,8 @@ def _sources(warehouse: Warehouse, watch: Watch, game_date: dt.date, at: dt.date
     return {
         "rows": lambda: row_readings(warehouse, watch, game_date),
         "feeds": lambda: feed_readings(warehouse, watch, game_date),
+        "games": lambda: game_readings(warehouse, watch, game_date),
+        "published": lambda: published_readings(warehouse, watch, game_date),
         "served": lambda: served_readings(warehouse, watch, game_date, at, cutoff),
         "score": lambda: score_readings(warehouse, watch, game_date),
         "deliveries": lambda: delivery_readings(warehouse, watch),

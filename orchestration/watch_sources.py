@@ -10,6 +10,7 @@ from orchestration.batch import METRICS, PLAYED
 from orchestration.expected import expected_rows
 from orchestration.ledger import entries
 from orchestration.outbox import DELIVERIES
+from orchestration.plan import dated_tables
 from orchestration.slates import game_dates
 from quality.batch_score import data_age
 from quality.canaries import Reading, Watch, judged
@@ -21,6 +22,12 @@ from warehouse.protocol import Warehouse
 LOOK_BACK = dt.timedelta(days=400)
 SILENT = 6
 """A feed as old as this many game days counts as silent, however long ago it fell so."""
+
+FORTNIGHT = dt.timedelta(days=14)
+BOXES = ("nba_raw.player_boxscores", "nba_raw.team_boxscores")
+GAMES = (
+    "SELECT game_date, COUNT(DISTINCT game_id) AS games FROM {table} WHERE game_date BETWEEN @start_date AND @end_date GROUP BY game_date"
+)
 
 SCORES = f"SELECT game_date, quality_score, severity FROM {METRICS} WHERE game_date BETWEEN @start_date AND @end_date ORDER BY game_date"
 TIPOFF = """
@@ -53,6 +60,39 @@ def feed_readings(warehouse: Warehouse, watch: Watch, game_date: dt.date) -> Ite
             continue
         ages = [float(min(data_age(date, due, loaded), SILENT)) for date in trailing if date > loaded[0]]
         yield judged(canary, float(min(data_age(game_date, due, loaded), SILENT)), ages, watch.min_dates, feed.split(".")[1], feed)
+
+
+def game_readings(warehouse: Warehouse, watch: Watch, game_date: dt.date) -> Iterator[Reading]:
+    """Yield how many games of the fortnight before lack box scores, held against the same of the game days before.
+
+    Only dates that were delivered in part are counted: one of which nothing arrived makes its feed stale.
+    """
+    (canary,) = watch.by_source("games")
+    first = game_date - dt.timedelta(days=watch.trailing_days)
+    span = {"start_date": first - FORTNIGHT, "end_date": game_date - dt.timedelta(days=1)}
+    due = game_dates(warehouse, span["start_date"], span["end_date"])
+    for table in BOXES:
+        found = {row["game_date"]: row["games"] for row in warehouse.query(GAMES.format(table=table), span).to_pylist()}
+        missing = {date: max(games - found[date], 0) for date, games in due.items() if date in found}
+
+        def before(day: dt.date, missing: dict[dt.date, int] = missing) -> float:
+            return float(sum(count for date, count in missing.items() if day - FORTNIGHT <= date < day))
+
+        past = [before(date) for date in due if date >= first]
+        yield judged(canary, before(game_date), past, watch.min_dates, table.split(".")[1], table)
+
+
+def published_readings(warehouse: Warehouse, watch: Watch, game_date: dt.date) -> Iterator[Reading]:
+    """Yield of each table made for the date whether the rows a reader finds are other than those the ledger says were published."""
+    (canary,) = watch.by_source("published")
+    for table in dated_tables():
+        entry = entries(warehouse, table, game_date, game_date).get(game_date)
+        if entry is None or entry["state"] != "published":
+            continue
+        damaged = game_date in warehouse.damaged(table)
+        part = None if damaged else warehouse.readable(table, game_date, game_date).get(game_date)
+        altered = (part.fingerprint if part else None) != entry["fingerprint"]
+        yield judged(canary, float(altered), (), watch.min_dates, table.split(".")[1], table)
 
 
 def served_readings(warehouse: Warehouse, watch: Watch, game_date: dt.date, now: dt.datetime, cutoff: dt.timedelta) -> Iterator[Reading]:

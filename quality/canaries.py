@@ -13,7 +13,7 @@ from schemas.errors import DefinitionError
 from schemas.yaml_files import read_yaml
 
 FILE = Path(__file__).with_name("canaries.yaml")
-SOURCES = ("rows", "features", "feeds", "served", "score", "deliveries")
+SOURCES = ("rows", "features", "feeds", "games", "published", "served", "score", "deliveries")
 SIDES = ("high", "low", "both", "zero")
 HEALS = ("date", "later")
 # Turns a median of distances into what the standard deviation of normal readings would be.

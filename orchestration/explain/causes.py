@@ -269,10 +269,10 @@ def causes_of_never_built(facts: Facts, date: dt.date) -> Iterator[Cause]:
     """Yield why there is nothing at all of a date: no run, or one that ended on the way."""
     today = eastern_date(facts.now)
     stopped, again, symptom = stopped_run(facts, date), (remedies.run_again(facts, date),), f"nothing is published of {date}"
-    first = next(iter(root_jobs(facts, date)), None)
+    first, severity = next(iter(root_jobs(facts, date)), None), _severity(facts, date, BLOCKING)
     if stopped is not None and (first is None or first.state == "never_ran"):
         fact = f"{_when(stopped)} ended as {_ended(stopped)}"
-        yield Cause("run_stopped", STORE_TABLE, BLOCKING, fact, (symptom, fact), again, "", stopped["run_id"], (date,))
+        yield Cause("run_stopped", STORE_TABLE, severity, fact, (symptom, fact), again, "", stopped["run_id"], (date,))
         return
     if facts.runs_about(date) or first is None or first.state != "never_ran" or _any_completion(facts, date):
         yield from causes_of_jobs(facts, date, symptom)
@@ -282,7 +282,7 @@ def causes_of_never_built(facts: Facts, date: dt.date) -> Iterator[Cause]:
         yield Cause("not_due", first.job, "info", fact, (fact,), again, dates=(date,))
         return
     fact = f"no run has worked on {date}: {first.name} is the first of the jobs that wait to be run"
-    yield Cause("never_ran", first.job, BLOCKING, fact, (symptom, fact), again, dates=(date,))
+    yield Cause("never_ran", first.job, severity, fact, (symptom, fact), again, dates=(date,))
 
 
 def _any_completion(facts: Facts, date: dt.date) -> bool:

@@ -26,6 +26,8 @@ Label = tuple[int, str, str]
 BLOCKED_TABLE = f"{STORE_TABLE}_blocked"
 METRICS = f"{STORE_TABLE}_quality_metrics"
 LOOK_BACK = dt.timedelta(days=14)
+LOOKING = ("monitor", "validate", "skew")
+"""Commands with a record of their own that make no rows."""
 COUNTED = "season_type IN ('regular', 'play_in', 'playoffs', 'cup_final') AND status != 'postponed'"
 BOXED = {
     "nba_raw.player_boxscores": "SELECT game_date, COUNT(DISTINCT game_id) AS games FROM nba_raw.player_boxscores",
@@ -91,8 +93,14 @@ class Facts:
         return self.labels.get((date, date in self.blocked_days), Counter())
 
     def runs_about(self, date: dt.date) -> tuple[Row, ...]:
-        """Return the runs that worked for the date, newest first."""
-        about = [run for run in self.runs.values() if run["start_date"] is not None and run["start_date"] <= date <= run["end_date"]]
+        """Return the runs that worked for the date, newest first; those that only looked at it did not."""
+        about = [
+            run
+            for run in self.runs.values()
+            if run["start_date"] is not None
+            and run["start_date"] <= date <= run["end_date"]
+            and request_of(run).get("command") not in LOOKING
+        ]
         return tuple(sorted(about, key=lambda run: run["started_at"], reverse=True))
 
 

@@ -49,6 +49,12 @@ class Site:
         """Run the night."""
         return self.call("run", "--date", str(self.tonight), "--as-of", self.as_of, *more)
 
+    def watched(self) -> Answer:
+        """Look at the night as the night watch does after it."""
+        answer = self.call("monitor", "--date", str(self.tonight), "--no-feast")
+        assert answer.status in (0, 3), answer.err
+        return answer
+
     def warehouse(self) -> Warehouse:
         return open_warehouse(load_settings({"NBA_FEATURES_HOME": str(self.home)}))
 

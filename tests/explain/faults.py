@@ -33,13 +33,13 @@ Patch = Callable[[pytest.MonkeyPatch], None]
 class Fault:
     """One thing gone wrong: `raw` before the night, `words` and `patch` during it, `after` when it is over.
 
-    `cause` is what the explanation must name, `event` a severity and the beginning of a reason on record; None where the
-    fault leaves none. `runs` says whether the night is run at all.
+    `cause` is what the explanation must name, `event` a severity and the beginning of a reason on record once the night and its
+    watch are over. `runs` says whether the night is run at all.
     """
 
     name: str
     cause: tuple[str, str]
-    event: tuple[str, str] | None = None
+    event: tuple[str, str]
     words: tuple[str, ...] = ()
     raw: Callable[[Site], None] | None = None
     patch: Patch | None = None
@@ -190,17 +190,29 @@ FM09_LATE = Fault(
     ("--skip", "player_composite_factors"),
     after=late_inputs,
 )
-FM10_FAILED = Fault("FM10 job failed", ("job_failed", CACHE), patch=failing(CACHE, "the disk was away"), said="the disk was away")
-FM10_DEFENSE = Fault("FM10 defence failed", ("job_failed", DEFENSE), patch=failing(DEFENSE, "no answer in time"), said="no answer in time")
-FM19_LINES = Fault("FM19 no lines tonight", ("raw_rows_missing", LINES), raw=empty(LINES, tonight))
+FM10_FAILED = Fault(
+    "FM10 job failed", ("job_failed", CACHE), ("P0", "not_served"), patch=failing(CACHE, "the disk was away"), said="the disk was away"
+)
+FM10_DEFENSE = Fault(
+    "FM10 defence failed",
+    ("job_failed", DEFENSE),
+    ("P0", "not_served"),
+    patch=failing(DEFENSE, "no answer in time"),
+    said="no answer in time",
+)
+FM19_LINES = Fault(
+    "FM19 no lines tonight", ("raw_rows_missing", LINES), ("P2", "coverage_drift:vegas_points_line"), raw=empty(LINES, tonight)
+)
 FM55_GATE = Fault("FM55 gate broken", ("gate:gate_error", STORE_TABLE), ("P0", "gate_error"), patch=broken_gate, said="lost its footing")
-FM56_GAME = Fault("FM56 unfinished game", ("raw_games_missing", BOXES), raw=unfinished)
+FM56_GAME = Fault("FM56 unfinished game", ("raw_games_missing", BOXES), ("P3", "games_missing:player_boxscores"), raw=unfinished)
 FM57_VALUES = Fault("FM57 invalid inside", ("job_blocked", FACTORS), ("P1", ""), patch=spoiled(FACTORS, fatigue_score="500.0"))
-FM60_DEAD = Fault("FM60 run died", ("run_stopped", STORE_TABLE), after=dead_run, runs=False, said="without a word")
-FM63_BOXES = Fault("FM63 boxes never loaded", ("raw_rows_missing", BOXES), raw=empty(BOXES, yesterday))
-SILENT_REPORTS = Fault("reports silent", ("feed_silent", REPORTS), raw=empty(REPORTS, weeks))
-FM45_ALTERED = Fault("FM45 rows altered", ("rows_altered", STORE_TABLE), after=altered)
-NEVER_RAN = Fault("never ran", ("never_ran", "nba_analytics.upcoming_team_game_context"), runs=False)
+FM60_DEAD = Fault("FM60 run died", ("run_stopped", STORE_TABLE), ("P0", "not_served"), after=dead_run, runs=False, said="without a word")
+FM63_BOXES = Fault(
+    "FM63 boxes never loaded", ("raw_rows_missing", BOXES), ("P1", "freshness:player_boxscores"), raw=empty(BOXES, yesterday)
+)
+SILENT_REPORTS = Fault("reports silent", ("feed_silent", REPORTS), ("P2", "coverage_drift:injury_risk"), raw=empty(REPORTS, weeks))
+FM45_ALTERED = Fault("FM45 rows altered", ("rows_altered", STORE_TABLE), ("P1", "rows_altered:ml_feature_store_v2"), after=altered)
+NEVER_RAN = Fault("never ran", ("never_ran", "nba_analytics.upcoming_team_game_context"), ("P0", "not_served"), runs=False)
 FAULTS = (
     *(FM08_FORGOTTEN, FM08_FALLBACK, FM08_CACHE, FM09_LATE, FM10_FAILED, FM10_DEFENSE, FM19_LINES, FM45_ALTERED),
     *(FM55_GATE, FM56_GAME, FM57_VALUES, FM60_DEAD, FM63_BOXES, SILENT_REPORTS, NEVER_RAN),
