@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from orchestration.plan import summaries
 from orchestration.ranges import RangeStage, build_range
 from orchestration.runs import Run
 from schemas.catalogue import load_catalogue
-from schemas.contracts import load_contracts
+from schemas.contracts import contract, load_contracts
 from schemas.errors import WarehouseError
 from schemas.rules import STORE_TABLE
 from schemas.settings import Settings
@@ -29,14 +30,17 @@ from serving.materialization_gate import midnight
 from tests.bigquery.cloud_store import CloudSite, cloud_site
 from tests.bigquery.conftest import PATIENT, PROJECT, settings_for
 from tests.bigquery.emulator.front import Front, emulated
+from tests.bigquery.faults import Proxy, proxied
+from tests.bigquery.test_faults import loads, submits, waits
 from tests.bigquery.test_life_cycle import DURATIONS, NOW, rows_of, same, walk
 from tests.feast.store_rows import publish, store_table
+from tests.warehouse.in_child import DIED, in_child
 from transformations.ingest.load import load
 from transformations.ingest.simulated_league import SimulatedLeague
 from transformations.views import view_statements
 from warehouse.bigquery import BigQueryWarehouse, schema
 from warehouse.embedded import EmbeddedWarehouse
-from warehouse.protocol import Warehouse
+from warehouse.protocol import Publication, Warehouse
 
 # Without optimization, the only way it compiles in minutes, the emulator takes a minute for a statement of ours.
 pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.long]
@@ -163,6 +167,95 @@ def test_feast_serves_the_published_values(narrow: Both, site: CloudSite) -> Non
         assert [value for value in vector if value is not None] == pytest.approx(
             [embedded[player][name] for name in slate.features if embedded[player][name] is not None], rel=1e-9
         )
+
+
+class Wire:
+    """A warehouse behind a proxy that breaks the wire to the emulator, and a date of its own to write."""
+
+    def __init__(self, narrow: Both, proxy: Proxy, home: Path, day: dt.date) -> None:
+        self.narrow, self.proxy, self.home, self.day = narrow, proxy, home, day
+        self.warehouse = BigQueryWarehouse(settings_for(home), pace=PATIENT)
+        self.tables = self.staging()
+        self.before = len(narrow.front.executed)
+
+    def staging(self) -> list[str]:
+        """Return the staging tables there are."""
+        found = self.narrow.bigquery.client.list_tables(f"{PROJECT}.nba_staging")
+        return sorted(table.table_id for table in found)
+
+    def publish(self) -> None:
+        """Write three rows of the date, with their entry in the ledger."""
+        warehouse, rows = self.warehouse, store_table([self.day], players=3)
+        staged = warehouse.stage_rows(contract(STORE_TABLE), rows, "run-1")
+        warehouse.publish([Publication(staged, (self.day,))])
+        warehouse.discard(staged)
+
+    def assert_whole(self) -> None:
+        """Three rows, each once; no job run twice, none left in the journal, no table left over."""
+        rows = store_rows(self.narrow.bigquery, (self.day,))
+        assert rows.num_rows == len(set(rows["player_lookup"].to_pylist())) == 3
+        assert self.narrow.bigquery.partitions(STORE_TABLE)[self.day] == self.narrow.bigquery.readable(STORE_TABLE)[self.day]
+        ran = self.narrow.front.executed[self.before :]
+        assert len(ran) == len(set(ran)) and sum(name.startswith("nba_publish_") for name in ran) == 1
+        assert not list(self.warehouse.journal) and self.staging() == self.tables
+
+
+DAYS_OF_FAULTS = (dt.date(2025, 2, 1) + dt.timedelta(days=number) for number in range(100))
+
+
+@pytest.fixture
+def wire(narrow: Both, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
+    with proxied(narrow.front.address) as proxy:
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", proxy.address)
+        opened = Wire(narrow, proxy, tmp_path / "home", next(DAYS_OF_FAULTS))
+        yield opened
+        opened.warehouse.close()
+
+
+@pytest.mark.parametrize("action", ["cut_before", "cut_during", "cut_after", 429, 500, 503])
+@pytest.mark.parametrize("where", [submits, waits, loads])
+def test_FM43_a_passing_fault_on_the_wire_to_the_emulator_is_survived(
+    wire: Wire, action: str | int, where: Callable[[str, str], bool]
+) -> None:
+    fault = wire.proxy.add(action, where, times=2 if where is not loads else 1)
+    wire.publish()
+    assert fault.met == fault.times, "the fault was met"
+    wire.assert_whole()
+
+
+@pytest.mark.parametrize("code", [403, 404, 409])
+def test_a_lasting_refusal_on_the_wire_to_the_emulator_changes_nothing(wire: Wire, code: int) -> None:
+    staged = wire.warehouse.stage_rows(contract(STORE_TABLE), store_table([wire.day], players=3), "run-1")
+    fault = wire.proxy.add(code, submits, times=100)
+    with pytest.raises(WarehouseError, match=f"planted {code}"):
+        wire.warehouse.publish([Publication(staged, (wire.day,))])
+    fault.times = 0
+    assert store_rows(wire.narrow.bigquery, (wire.day,)).num_rows == 0
+    wire.warehouse.publish([Publication(staged, (wire.day,))])
+    wire.warehouse.discard(staged)
+    wire.assert_whole()
+
+
+def test_FM44_a_process_killed_after_submitting_to_the_emulator_finds_its_job_again(wire: Wire) -> None:
+    wire.publish()
+    columns = ", ".join(contract(STORE_TABLE).column_names)
+    sql, span = f"SELECT {columns} FROM {STORE_TABLE} WHERE game_date = @day", {"day": wire.day}
+
+    def work() -> None:
+        doomed = BigQueryWarehouse(settings_for(wire.home), pace=PATIENT)
+        doomed.jobs._wait = lambda *_: os._exit(DIED)  # type: ignore[method-assign]
+        doomed.stage_query(contract(STORE_TABLE), sql, span, "run-7")
+
+    def stages() -> int:
+        return sum(name.startswith("nba_stage_") for name in wire.narrow.front.executed[wire.before :])
+
+    before = stages()
+    assert in_child(work)[0] == DIED
+    assert stages() == before + 1
+    staged = wire.warehouse.stage_query(contract(STORE_TABLE), sql, span, "run-7")
+    assert staged.rows == 3 and stages() == before + 1, "the job has run once"
+    wire.warehouse.discard(staged)
+    wire.assert_whole()
 
 
 REPRODUCTIONS = {

@@ -43,6 +43,8 @@ class Front(ThreadingHTTPServer):
         """What the emulator could not do, with the statement."""
         self.jobs: dict[str, dict[str, Any]] = {}
         """Jobs by id, as the service keeps them: an id is taken once, whatever became of it."""
+        self.executed: list[str] = []
+        """Ids of the jobs that were run, in their order."""
         self.lock = threading.Lock()
         self.asked = 0
 
@@ -182,6 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
         if job_id in self.server.jobs:
             self._json(409, error_body(409, "duplicate", f"Already Exists: Job {job_id}"))
             return True
+        self.server.executed.append(job_id)
         return False
 
     def _job(self, path: str, job: dict[str, Any], headers: dict[str, str]) -> None:
