@@ -73,11 +73,13 @@ def cause_of_job(facts: Facts, state: JobState, chain: Sequence[str]) -> Iterato
     def cause(code: str, fact: str, by_hand: str = "", commands: tuple[str, ...] = again) -> Cause:
         return Cause(code, state.job, severity, fact, (*chain, fact), commands, by_hand, state.run_id, (date,))
 
-    if state.state == "never_ran":
-        left_out, stopped = skipped_by(facts, state.job, date), stopped_run(facts, date)
-        if left_out is not None:
-            yield cause("job_left_out", f"{short(state.job)} did not run for {date}: {_when(left_out)} was told to leave it out (--skip)")
-        elif stopped is not None:
+    # A job that is left out takes its rows of an earlier run along.
+    left_out = skipped_by(facts, state.job, date) if state.state in ("never_ran", "no_rows") else None
+    if left_out is not None:
+        yield cause("job_left_out", f"{short(state.job)} did not run for {date}: {_when(left_out)} was told to leave it out (--skip)")
+    elif state.state == "never_ran":
+        stopped = stopped_run(facts, date)
+        if stopped is not None:
             yield cause("run_stopped", f"{short(state.job)} did not run for {date}: {_when(stopped)} ended as {_ended(stopped)}")
         else:
             yield cause("job_never_ran", f"{short(state.job)} did not run for {date}: no run on record has tried it")

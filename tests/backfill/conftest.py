@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import pickle
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from backfill.request import Request
 from backfill.runner import Outcome, run_backfill
 from schemas.settings import Settings, load_settings
 from tests.backfill.site import CODE, Site
+from tests.once import built_once
 from transformations.ingest.load import load
 from transformations.ingest.simulated_league import SimulatedLeague
 from warehouse import open_warehouse
@@ -29,22 +31,28 @@ def settings_at(home: Path) -> Settings:
 @pytest.fixture(scope="session")
 def raw_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with the league's raw rows and nothing built."""
-    home = tmp_path_factory.mktemp("raw")
-    warehouse = open_warehouse(settings_at(home))
-    load(warehouse, LEAGUE.deliver(), "ingest", NOW)
-    warehouse.close()
-    return home
+
+    def build(home: Path) -> None:
+        warehouse = open_warehouse(settings_at(home))
+        load(warehouse, LEAGUE.deliver(), "ingest", NOW)
+        warehouse.close()
+
+    return built_once(tmp_path_factory.getbasetemp(), "raw_seasons", build)
 
 
 @pytest.fixture(scope="session")
 def first_backfill(raw_home: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
     """A home that one backfill has brought up to date, and what that backfill did."""
-    home = tmp_path_factory.mktemp("built") / "home"
-    shutil.copytree(raw_home, home)
-    warehouse = open_warehouse(settings_at(home))
-    outcome = run_backfill(warehouse, Request(), NOW, 60, code=CODE)
-    warehouse.close()
-    return home, outcome
+
+    def build(folder: Path) -> None:
+        shutil.copytree(raw_home, folder / "home")
+        warehouse = open_warehouse(settings_at(folder / "home"))
+        outcome = run_backfill(warehouse, Request(), NOW, 60, code=CODE)
+        warehouse.close()
+        (folder / "outcome").write_bytes(pickle.dumps(outcome))
+
+    folder = built_once(tmp_path_factory.getbasetemp(), "first_backfill", build)
+    return folder / "home", pickle.loads((folder / "outcome").read_bytes())
 
 
 @pytest.fixture

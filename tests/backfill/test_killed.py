@@ -129,6 +129,7 @@ def test_FM43_FM44_stopped_by_an_error(
     assert not wrong
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_FM40_FM43_FM44_killed_at_every_call(raw_home: Path, tmp_path: Path, rehearse: Callable[[tuple[str, ...]], Rehearsal]) -> None:
     """A child walks through the whole backfill; what is on disk before each of its calls is what a kill there leaves."""

@@ -98,12 +98,13 @@ LIMIT 500
 """
 
 
-def test_every_question_finds_every_row_filled(site: Site) -> None:
+def test_FM45_every_question_finds_every_row_filled(site: Site) -> None:
     rows = site.warehouse.query(f"SELECT COUNT(*) AS n, MAX(game_date) AS newest FROM {STORE_TABLE}").to_pylist()[0]
     seasons, months = site.warehouse.query(SEASONS).to_pylist(), site.warehouse.query(BY_MONTH).to_pylist()
     assert {row["season"] for row in seasons} == {"2023-24", "2024-25"}
     assert sum(row["total"] for row in seasons) == rows["n"] > 0
     assert {row["pct"] for row in (*seasons, *months)} == {100.0}
+    assert [row["month"] for row in months] == sorted({f"{date:%Y-%m}" for date in site.dates()})
     assert site.warehouse.query(NOT_BACKFILLED).num_rows == 0
     assert sum(row["records"] for row in site.warehouse.query(TIERS).to_pylist()) <= rows["n"]
     assert all(row["red_alerts"] for row in site.warehouse.query(RED).to_pylist())

@@ -18,7 +18,7 @@ def test_order_of_dates_and_size_of_chunks_change_nothing(raw_site: Site, first_
     dates = first_backfill[1].plan.calendar.dates
     later = [date for date in dates if date.year == 2024]
     assert raw_site.backfill(Request(dates=tuple(later[-2:]), date_by_date=True)).exit_status == 0
-    assert raw_site.backfill(Request(season="2024-25", rows_per_stage=400)).exit_status == 0
+    assert raw_site.backfill(Request(season="2024-25", rows_per_stage=1500)).exit_status == 0
     assert raw_site.backfill().exit_status == 0
     expected = open_warehouse(raw_site.settings.__class__(**{**raw_site.settings.__dict__, "home": first_backfill[0]}))
     try:

@@ -227,8 +227,9 @@ def test_FM43_a_passing_fault_on_the_wire_to_the_emulator_is_survived(
 def test_a_lasting_refusal_on_the_wire_to_the_emulator_changes_nothing(wire: Wire, code: int) -> None:
     staged = wire.warehouse.stage_rows(contract(STORE_TABLE), store_table([wire.day], players=3), "run-1")
     fault = wire.proxy.add(code, submits, times=100)
-    with pytest.raises(WarehouseError, match=f"planted {code}"):
+    with pytest.raises(WarehouseError) as caught:
         wire.warehouse.publish([Publication(staged, (wire.day,))])
+    assert f"planted {code}" in caught.value.line()
     fault.times = 0
     assert store_rows(wire.narrow.bigquery, (wire.day,)).num_rows == 0
     wire.warehouse.publish([Publication(staged, (wire.day,))])

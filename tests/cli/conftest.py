@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import pickle
 import shutil
 import subprocess
 import sys
@@ -12,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from schemas.clock import EASTERN, UTC
-from tests.cli.calling import Answer, call, environment
+from tests.cli.calling import Answer, call, copy_home, environment
 from tests.house.tree import ROOT
+from tests.once import built_once
 from transformations.ingest.simulated_league import SimulatedLeague
 
 TEAMS, GAMES, PLAYED = 6, 20, 24
@@ -61,8 +63,23 @@ def feast(chain: Chain, repository: Path, *words: str) -> Answer:
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
     whole = SimulatedLeague(teams=TEAMS, games_per_team=GAMES)
     through = whole.played_dates()[PLAYED - 1]
-    root = tmp_path_factory.mktemp("chain")
-    chain = Chain(root / "home", SimulatedLeague(teams=TEAMS, games_per_team=GAMES, played_through=through))
+    league = SimulatedLeague(teams=TEAMS, games_per_team=GAMES, played_through=through)
+
+    def build(root: Path) -> None:
+        root.mkdir()
+        chain = Chain(root / "home", league)
+        walk(chain, root, through)
+        (root / "answers").write_bytes(pickle.dumps(chain.answers))
+
+    built = built_once(tmp_path_factory.getbasetemp(), "chain", build)
+    # Some tests go on with it, each process with its own.
+    home = tmp_path_factory.mktemp("chain") / "home"
+    copy_home(built / "home", home)
+    return Chain(home, league, pickle.loads((built / "answers").read_bytes()))
+
+
+def walk(chain: Chain, root: Path, through: dt.date) -> None:
+    """Take the league through the whole chain and keep the answers."""
     repository = root / "feature_repo"
     shutil.copytree(ROOT / "feature_repo", repository, ignore=shutil.ignore_patterns("__pycache__"))
     asked = ("--as-of", chain.as_of)
@@ -76,4 +93,3 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
     answers["lookup"] = chain.call("lookup", "--date", str(chain.tonight))
     out = root / "training.parquet"
     answers["training-set"] = chain.call("training-set", "--start", str(chain.dates[0]), "--end", str(through), "--out", str(out))
-    return chain

@@ -15,6 +15,7 @@ from orchestration.explain.findings import DateExplanation
 from schemas.clock import EASTERN, UTC, utc_now
 from schemas.settings import load_settings
 from tests.cli.calling import Answer, call, copy_home
+from tests.once import built_once
 from transformations.ingest.simulated_league import SimulatedLeague
 from warehouse import open_warehouse
 from warehouse.protocol import Warehouse
@@ -85,10 +86,13 @@ def built_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     whole = SimulatedLeague(teams=TEAMS, games_per_team=GAMES)
     through = whole.played_dates()[PLAYED - 1]
     league = SimulatedLeague(teams=TEAMS, games_per_team=GAMES, played_through=through)
-    site = Site(tmp_path_factory.mktemp("site") / "home", league.played_dates(), league.upcoming_date())
-    site.call(*ingest_words(through)).assert_done()
-    site.call("backfill", "--end-date", str(through), "--as-of", site.as_of).assert_done()
-    return site
+
+    def build(home: Path) -> None:
+        site = Site(home, league.played_dates(), league.upcoming_date())
+        site.call(*ingest_words(through)).assert_done()
+        site.call("backfill", "--end-date", str(through), "--as-of", site.as_of).assert_done()
+
+    return Site(built_once(tmp_path_factory.getbasetemp(), "site", build), league.played_dates(), league.upcoming_date())
 
 
 @pytest.fixture

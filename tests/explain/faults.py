@@ -214,8 +214,8 @@ SILENT_REPORTS = Fault("reports silent", ("feed_silent", REPORTS), ("P2", "cover
 FM45_ALTERED = Fault("FM45 rows altered", ("rows_altered", STORE_TABLE), ("P1", "rows_altered:ml_feature_store_v2"), after=altered)
 NEVER_RAN = Fault("never ran", ("never_ran", "nba_analytics.upcoming_team_game_context"), ("P0", "not_served"), runs=False)
 FAULTS = (
-    *(FM08_FORGOTTEN, FM08_FALLBACK, FM08_CACHE, FM09_LATE, FM10_FAILED, FM10_DEFENSE, FM19_LINES, FM45_ALTERED),
-    *(FM55_GATE, FM56_GAME, FM57_VALUES, FM60_DEAD, FM63_BOXES, SILENT_REPORTS, NEVER_RAN),
+    *(FM08_FORGOTTEN, FM09_LATE, FM10_FAILED, FM55_GATE, FM60_DEAD, FM63_BOXES, FM45_ALTERED, FM56_GAME),
+    *(FM08_FALLBACK, FM08_CACHE, FM10_DEFENSE, FM19_LINES, FM57_VALUES, SILENT_REPORTS, NEVER_RAN),
 )
 PAIRS = (
     (FM08_FORGOTTEN, FM19_LINES),

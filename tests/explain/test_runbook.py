@@ -43,7 +43,7 @@ def test_every_section_has_a_planted_fault_and_commands() -> None:
     assert [name for name in ("## P0", "## P1", "## P2 and P3") if name not in text] == []
 
 
-SHORT = 5
+SHORT = 2
 """So many sections run with every test; the others with `make test-long`."""
 
 

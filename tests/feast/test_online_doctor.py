@@ -179,11 +179,15 @@ def rows_of_one_version(site: Site, old: list[Any], new: list[Any]) -> None:
         assert found in (before, after)
 
 
+ALWAYS = (("sqlite", "last view"), ("redis", "first call"))
 STEPS = [("sqlite", step) for step in SQLITE_STEPS] + [("redis", step) for step in REDIS_STEPS]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("engine", "step"), STEPS, ids=[f"{engine}-{step}" for engine, step in STEPS])
+@pytest.mark.parametrize(
+    ("engine", "step"),
+    [pytest.param(*given, marks=[] if given in ALWAYS else [pytest.mark.long], id="-".join(given)) for given in STEPS],
+)
 def test_FM54_a_killed_materialization_leaves_whole_rows_and_is_mended(
     week: Site, request: pytest.FixtureRequest, engine: str, step: str
 ) -> None:

@@ -25,6 +25,7 @@ from schemas.contracts import contract
 from schemas.rules import STORE_TABLE
 from tests.cli.calling import call
 from tests.night_watch.receivers import dead, listening
+from tests.once import built_once
 from tests.orchestration.conftest import Season, opened
 from tests.orchestration.looking import rows
 from transformations.ingest.simulated_league import SimulatedLeague
@@ -41,12 +42,13 @@ WATCH = replace(load_watch(), min_values=15)
 
 @pytest.fixture(scope="session")
 def tonight_home(league: SimulatedLeague, built_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("tonight") / "home"
-    shutil.copytree(built_home, home)
-    season = opened(league, home)
-    run_night(season.warehouse, season.tonight, season.run())
-    season.warehouse.close()
-    return home
+    def build(home: Path) -> None:
+        shutil.copytree(built_home, home)
+        season = opened(league, home)
+        run_night(season.warehouse, season.tonight, season.run())
+        season.warehouse.close()
+
+    return built_once(tmp_path_factory.getbasetemp(), "season_with_tonight", build)
 
 
 @pytest.fixture

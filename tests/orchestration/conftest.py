@@ -14,6 +14,7 @@ from orchestration.ranges import build_range, plan_range
 from orchestration.runs import Run, new_run_id, recorded_run
 from schemas.clock import EASTERN, UTC, utc_now
 from schemas.settings import Settings
+from tests.once import built_once
 from transformations.ingest.load import load
 from transformations.ingest.simulated_league import SimulatedLeague
 from warehouse import open_warehouse
@@ -66,24 +67,27 @@ def league() -> SimulatedLeague:
 
 @pytest.fixture(scope="session")
 def ingested_home(league: SimulatedLeague, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    season = opened(league, tmp_path_factory.mktemp("ingested") / "home")
-    with recorded_run(season.warehouse, "ingest", {}, season.as_of, 60) as run:
-        load(season.warehouse, league.deliver(), run.run_id, run.started_at)
-    season.warehouse.close()
-    return season.settings.home
+    def build(home: Path) -> None:
+        season = opened(league, home)
+        with recorded_run(season.warehouse, "ingest", {}, season.as_of, 60) as run:
+            load(season.warehouse, league.deliver(), run.run_id, run.started_at)
+        season.warehouse.close()
+
+    return built_once(tmp_path_factory.getbasetemp(), "ingested_season", build)
 
 
 @pytest.fixture(scope="session")
 def built_home(league: SimulatedLeague, ingested_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("built") / "home"
-    shutil.copytree(ingested_home, home)
-    season = opened(league, home)
-    with recorded_run(season.warehouse, "backfill", {}, season.as_of, 60) as run:
-        stages = plan_range(season.warehouse, season.dates[0], season.dates[-1], season.as_of)
-        blocked = {item.table: item.blocked for item in build_range(season.warehouse, stages, run) if item.blocked}
-    season.warehouse.close()
-    assert not blocked
-    return home
+    def build(home: Path) -> None:
+        shutil.copytree(ingested_home, home)
+        season = opened(league, home)
+        with recorded_run(season.warehouse, "backfill", {}, season.as_of, 60) as run:
+            stages = plan_range(season.warehouse, season.dates[0], season.dates[-1], season.as_of)
+            blocked = {item.table: item.blocked for item in build_range(season.warehouse, stages, run) if item.blocked}
+        season.warehouse.close()
+        assert not blocked
+
+    return built_once(tmp_path_factory.getbasetemp(), "built_season", build)
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.once import built_once
 from tests.oracle.raw import RawData
-from tests.transformations.shared import RAW_FOR_ORACLE, Seasons, build_chosen, built_once, chosen_dates, dates_by_season
+from tests.transformations.shared import RAW_FOR_ORACLE, Seasons, build_chosen, chosen_dates, dates_by_season
 from tests.transformations.workbench import DATED, SUMMARIES, Workbench
 
 SIMULATED_SEASONS = ("2023-24", "2024-25")

@@ -1,14 +1,10 @@
-"""One folder per test run for what is dear to build: the first process that asks builds it, the others wait and read."""
+"""What the leagues of the tests of values hold: their dates, and which of them are built."""
 
 from __future__ import annotations
 
-import fcntl
-import os
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 from tests.transformations.workbench import DATED, SLATE, SUMMARIES, Workbench
 
@@ -21,18 +17,6 @@ WHERE season_type IN ('regular', 'play_in', 'playoffs', 'cup_final') AND status 
 GROUP BY season, game_date
 ORDER BY season, game_date
 """
-
-
-def built_once(root: Path, name: str, build: Callable[[Path], None]) -> Path:
-    """Return the folder of this name below the root of the test run, built by whoever comes first."""
-    base = root.parent if os.environ.get("PYTEST_XDIST_WORKER") else root
-    folder, done = base / name, base / f"{name}.done"
-    with (base / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists():
-            build(folder)
-            done.touch()
-    return folder
 
 
 def dates_by_season(bench: Workbench) -> dict[str, list[date]]:

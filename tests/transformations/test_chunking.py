@@ -16,8 +16,8 @@ from warehouse.protocol import Partition
 
 Writable = Callable[[Seasons], Workbench]
 TABLES = (*SUMMARIES, *DATED)
-# Thirty dates one by one, in parts that can share the work.
-SIMULATED_DATES, REAL_DATES, PARTS = 26, 4, 4
+# Dates one by one; thirty real ones are in test_five_seasons.py.
+SIMULATED_DATES = 8
 pytestmark = pytest.mark.slow
 
 
@@ -35,11 +35,9 @@ def test_FM29_season_by_season_equals_in_one_go(simulated: Seasons, writable: Wr
         assert {table: unequal(simulated.bench, table, partitions) for table, partitions in made.items()} == {table: [] for table in TABLES}
 
 
-@pytest.mark.parametrize("part", range(PARTS))
-def test_FM29_date_by_date_equals_in_one_go(simulated: Seasons, part: int) -> None:
+def test_FM29_date_by_date_equals_in_one_go(simulated: Seasons) -> None:
     """Each date alone, in random order; what is staged is compared, so every table reads the build in one go."""
-    dates = random.Random(30).sample(simulated.dates, SIMULATED_DATES)[part::PARTS]
-    assert date_by_date(simulated, dates) == []
+    assert date_by_date(simulated, random.Random(30).sample(simulated.dates, SIMULATED_DATES)) == []
 
 
 def date_by_date(seasons: Seasons, dates: list[date]) -> list[str]:
@@ -52,22 +50,6 @@ def date_by_date(seasons: Seasons, dates: list[date]) -> list[str]:
                 found.append(f"{table} {day}")
             warehouse.discard(staged)
     return found
-
-
-def test_five_real_seasons_one_by_one_equal_in_one_go(real: Seasons, writable: Writable) -> None:
-    bench = writable(real)
-    for dates in reversed(real.by_season.values()):
-        made = bench.build_all(dates[0], dates[-1], tables=SUMMARIES)
-        assert all(set(partitions) <= set(dates) for partitions in made.values())
-        assert {table: unequal(real.bench, table, partitions) for table, partitions in made.items()} == {table: [] for table in SUMMARIES}
-    for dates in real.chosen.values():
-        made = bench.build_all(dates[0], dates[-1], tables=[table for table in DATED if table != SLATE])
-        assert set(made[STORE]) == set(dates)
-        assert {table: unequal(real.bench, table, partitions) for table, partitions in made.items()} == {table: [] for table in made}
-
-
-def test_real_dates_one_by_one_equal_in_one_go(real: Seasons) -> None:
-    assert date_by_date(real, random.Random(3).sample(real.built, REAL_DATES)) == []
 
 
 def test_building_twice_is_identical_and_a_changed_value_is_seen(simulated: Seasons, writable: Writable) -> None:

@@ -116,6 +116,7 @@ def _silent(due: list[dt.date], loaded: list[dt.date], date: dt.date) -> bool:
     return last is not None and newest is not None and (last - newest).days * 24 > 48
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_every_row_of_a_real_season_is_as_the_reference_rules_have_it(data_dir: Path, tmp_path: Path) -> None:
     from schemas.settings import Settings
