@@ -24,7 +24,7 @@ from tests.training_example.test_evaluation import leaked
 from transformations.ingest.load import load
 from warehouse import open_warehouse
 
-pytestmark = [pytest.mark.long, pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 TRAINED, JUDGED = "2023-24", "2024-25"
 LAST = dt.date(2025, 1, 13)
