@@ -6,7 +6,7 @@ import datetime as dt
 import random
 
 from benchmarks.data import LONG_AFTER, season_dates
-from benchmarks.meter import Reading, measured
+from benchmarks.meter import Reading, import_everything, measured
 from schemas.clock import UTC
 from schemas.contracts import contract
 from schemas.errors import BlockedError
@@ -26,7 +26,6 @@ def backfill_everything(settings: Settings) -> Reading:
     """Bring all seasons up to date from nba_raw: planned, built, gated, published, verified."""
     from backfill.request import Request
     from backfill.runner import run_backfill
-    from benchmarks.steps import import_everything
 
     import_everything()
     warehouse = open_warehouse(settings)
@@ -44,7 +43,6 @@ def backfill_nothing(settings: Settings) -> Reading:
 
 def backfill_date_by_date(settings: Settings) -> Reading:
     """Build some dates of all seasons one by one, the way most pipelines backfill; what that makes of all of them is told."""
-    from benchmarks.steps import import_everything
     from orchestration.nightly import run_night
     from orchestration.runs import recorded_run
 
@@ -70,7 +68,6 @@ def cascade_from_a_date(settings: Settings) -> Reading:
     import pyarrow as pa
 
     from backfill.cascade_run import cascade
-    from benchmarks.steps import import_everything
 
     import_everything()
     warehouse = open_warehouse(settings)
@@ -95,7 +92,6 @@ def cascade_from_a_date(settings: Settings) -> Reading:
 
 def detect(settings: Settings) -> Reading:
     """Lose one date's composite factors, build it on fallbacks, then ask all seasons what is wrong."""
-    from benchmarks.steps import import_everything
     from orchestration.nightly import run_night
     from orchestration.runs import recorded_run
     from quality.summary import quality_summary

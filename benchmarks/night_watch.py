@@ -6,7 +6,7 @@ import datetime as dt
 from contextlib import suppress
 
 from benchmarks.data import LONG_AFTER, season_dates
-from benchmarks.meter import Reading, measured
+from benchmarks.meter import Reading, import_everything, measured
 from orchestration.nightly import run_night
 from orchestration.runs import recorded_run
 from schemas.clock import EASTERN, UTC, utc_now
@@ -19,10 +19,9 @@ FORGOTTEN = "player_composite_factors"
 
 
 def _import_everything() -> None:
-    """Import what the steps need; the module of the other steps names these, so it comes late."""
+    """Import what the steps need."""
     import altair
 
-    from benchmarks.steps import import_everything
     from orchestration.report.page import chart_library
 
     assert altair and chart_library()

@@ -15,7 +15,7 @@ from benchmarks.backfilling import (  # noqa: F401 - steps are found here by nam
     detect_limit,
 )
 from benchmarks.data import LONG_AFTER, season_dates, source
-from benchmarks.meter import Reading, measured
+from benchmarks.meter import Reading, import_everything, measured
 from benchmarks.night_watch import explain, report, status  # noqa: F401 - steps are found here by name
 from benchmarks.training import training_limit, training_rows  # noqa: F401 - steps are found here by name
 from orchestration.build import build_table
@@ -29,16 +29,6 @@ from transformations.ingest.load import load
 from transformations.render import companions, dates_statement, statement
 from warehouse import open_warehouse
 from warehouse.protocol import Publication, Warehouse
-
-
-def import_everything() -> None:
-    import duckdb
-    import great_expectations
-    import pandas
-    import pyarrow.compute
-    import sqlglot
-
-    assert all((duckdb, great_expectations, pandas, pyarrow.compute, sqlglot))
 
 
 def _stages(warehouse: Warehouse) -> Iterator[tuple[str, list[dt.date]]]:

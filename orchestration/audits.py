@@ -11,6 +11,7 @@ from orchestration.expected import miscounted
 from orchestration.ledger import entries
 from orchestration.runs import Run
 from quality.checks import CRITICAL
+from quality.events import gate_events
 from quality.store_audit import audit_store
 from quality.table_audit import Audited, audit_tables
 from quality.verdicts import Finding, GateReport
@@ -110,5 +111,5 @@ def audited(
         report = _audited_with_raw(warehouse, own, dates, run)
         report = report.with_findings(_miscounted(staged, expected))
     report = report.with_findings(_stale_upstream(warehouse, spec, dates))
-    events = tuple(report.events(run.run_id, run.now(), spec.name))
+    events = tuple(gate_events(report, run.run_id, run.now(), spec.name))
     return Audit(report, {date: report.verdicts[date].reasons for date in report.blocked}, events)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from quality.checks import CRITICAL
+from quality.events import gate_events
 from quality.gate import StoreGate, failed_report
 from quality.store_audit import expected_slates
 from quality.table_audit import Audited, audit_tables
@@ -47,7 +48,7 @@ class Validated:
     def events(self, run_id: str, at: dt.datetime) -> Iterator[dict[str, Any]]:
         """Yield an open event per finding; nothing was written, so it has no fate."""
         for report in self.reports:
-            for event in report.events(run_id, at, self.table):
+            for event in gate_events(report, run_id, at, self.table):
                 if event["severity"] != "info":
                     yield {**event, "event_type": "revalidation", "fate": None}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from schemas.rules import Rules, load_rules
 
@@ -91,12 +90,6 @@ class GateReport:
             ordered = tuple(sorted(findings, key=lambda finding: (finding.severity != "critical", finding.reason_code)))
             verdicts[date] = replace(verdicts[date], fate=fate_of(ordered, rules), findings=ordered)
         return replace(self, verdicts=verdicts)
-
-    def events(self, run_id: str, at: dt.datetime, table: str) -> list[dict[str, Any]]:
-        """Return the rows for `nba_orchestration.data_quality_events`, equal for equal findings of the same run."""
-        from quality.events import gate_events
-
-        return gate_events(self, run_id, at, table)
 
 
 def fate_of(findings: tuple[Finding, ...], rules: Rules) -> str:

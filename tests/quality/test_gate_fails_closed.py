@@ -14,6 +14,7 @@ import pytest
 
 from quality import expectations
 from quality.checks import RowCheck
+from quality.events import gate_events
 from quality.expectations import Declared, GateError, declare, evaluate
 from quality.gate import ExpectedSlate, GateReport, StoreGate
 from schemas.errors import UsageError
@@ -132,7 +133,7 @@ def test_events_have_the_columns_of_the_contract_and_ids_that_repeat() -> None:
 
     report = run(changed(ROWS, "player_lookup = 'player00x00' AND game_date = DATE '2024-01-10'", fatigue_score="-1"))
     at = dt.datetime(2024, 1, 11, tzinfo=dt.UTC)
-    first, again = (report.events("run-1", at, "nba_predictions.ml_feature_store_v2") for _ in range(2))
+    first, again = (gate_events(report, "run-1", at, "nba_predictions.ml_feature_store_v2") for _ in range(2))
     assert first == again
     assert [event["reason_code"] for event in first] == ["out_of_range:fatigue_score"]
     assert (first[0]["severity"], first[0]["fate"], first[0]["game_date"]) == ("P1", "blocked", FIRST)
@@ -141,11 +142,11 @@ def test_events_have_the_columns_of_the_contract_and_ids_that_repeat() -> None:
     required = {column.name for column in table.columns if column.required}
     assert all(first[0][name] is not None for name in required)
     assert all(first[0][c.name] in c.values for c in table.columns if c.values and first[0][c.name] is not None)
-    assert report.events("run-2", at, "nba_predictions.ml_feature_store_v2")[0]["event_id"] != first[0]["event_id"]
+    assert gate_events(report, "run-2", at, "nba_predictions.ml_feature_store_v2")[0]["event_id"] != first[0]["event_id"]
 
 
 def test_a_gate_that_cannot_run_is_the_most_urgent_event() -> None:
-    events = run(relation="nowhere").events("run-1", dt.datetime(2024, 1, 11, tzinfo=dt.UTC), "t")
+    events = gate_events(run(relation="nowhere"), "run-1", dt.datetime(2024, 1, 11, tzinfo=dt.UTC), "t")
     assert {(event["severity"], event["reason_code"], event["fate"]) for event in events} == {("P0", "gate_error", "blocked")}
     assert len({event["event_id"] for event in events}) == len(SLATES)
 

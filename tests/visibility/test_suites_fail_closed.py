@@ -14,6 +14,7 @@ from orchestration.audits import audited
 from orchestration.build import build_table
 from orchestration.outcome import LEDGER, ledger_row
 from orchestration.plan import dated_tables, summaries
+from quality.events import gate_events
 from quality.store_audit import audit_store
 from quality.table_audit import Audited, audit_tables
 from quality.table_suite import suite_tables
@@ -182,7 +183,7 @@ def test_FM55_an_exception_inside_an_expectation_blocks(season: Season, table: s
     else:
         report = audit_tables(season.warehouse, [Audited(table)], [date])
     assert not report.passed and reasons(report) == {"gate_error"}
-    (event,) = report.events("run", season.as_of, table)
+    (event,) = gate_events(report, "run", season.as_of, table)
     assert (event["severity"], event["fate"], event["reason_code"]) == ("P0", "blocked", "gate_error")
 
 
