@@ -16,12 +16,12 @@ from orchestration.definitions import partition_definition
 from orchestration.ledger import entries, unbuilt_dates
 from orchestration.lineage import upstream_fingerprints
 from orchestration.outcome import LEDGER
-from orchestration.plan import DAY, LOOK_BACK, dated_tables, summaries
+from orchestration.plan import DAY, LOOK_BACK, dated_tables, others_tables, own_tables, summaries
 from orchestration.runs import Run
 from orchestration.slates import game_dates
 from schemas.clock import eastern_date
 from schemas.contracts import contract, load_contracts
-from schemas.errors import PartlyDoneError, WarehouseError
+from schemas.errors import PartlyDoneError, UsageError, WarehouseError
 from schemas.rules import STORE_TABLE
 from transformations.render import built_tables
 from warehouse.protocol import Partition, RecordWrite, Warehouse
@@ -72,7 +72,14 @@ class CascadePlan:
 
 
 def _known(warehouse: Warehouse) -> dict[str, dict[dt.date, dict[str, Any]]]:
-    return {table: entries(warehouse, table, FIRST, LAST) for table in built_tables()}
+    return {table: entries(warehouse, table, FIRST, LAST) for table in own_tables(warehouse)}
+
+
+def _require_own_summaries(warehouse: Warehouse) -> None:
+    """Refuse where the tables of played games are another owner's: what changed in a row of theirs cannot be told from here."""
+    if others := sorted(others_tables(warehouse) & set(summaries())):
+        hint = "run: nba-features backfill, which makes every date again that reads what has changed"
+        raise UsageError("a cascade needs tables of played games that are built here", others, hint)
 
 
 def _is_current(table: str, entry: Mapping[str, Any], upstream: str) -> bool:
@@ -105,6 +112,7 @@ def _arrived(warehouse: Warehouse, known: Entries, today: dt.date) -> set[dt.dat
 
 def changed_dates(warehouse: Warehouse, today: dt.date) -> tuple[dt.date, ...]:
     """Return the dates whose raw rows changed or arrived since their summaries were made, by fingerprints alone."""
+    _require_own_summaries(warehouse)
     known = _known(warehouse)
     stale = _stale_dates(warehouse, {table: known[table] for table in summaries()})
     return tuple(sorted({date for dates in stale.values() for date in dates} | _arrived(warehouse, known, today)))
@@ -115,7 +123,11 @@ def plan_cascade(warehouse: Warehouse, dates: Sequence[dt.date], run: Run, with_
 
     A date whose summaries come out as published was made good before, and counts as changed in every value. With
     `with_stale` the dates come along whose other inputs (odds, reports, fixtures) have changed.
+
+    Raises:
+        UsageError: the tables of played games are another owner's.
     """
+    _require_own_summaries(warehouse)
     known = _known(warehouse)
     stale = _stale_dates(warehouse, known)
     trusted: set[dt.date] = set()
@@ -131,7 +143,7 @@ def plan_cascade(warehouse: Warehouse, dates: Sequence[dt.date], run: Run, with_
         touched = touched_rows(warehouse, changes)
     stages = [CascadeStage(table, tuple(sorted(dates))) for table in summaries() if dates]
     vouched = {}
-    for table in dated_tables():
+    for table in (name for name in dated_tables() if name in known):
         lines = known[table]
         again = tuple(sorted(date for date in {*touched.dates, *dates, *(stale[table] if with_stale else ())} if date in lines))
         if again:

@@ -25,11 +25,12 @@ from backfill.repairs import (
 from backfill.replay import Replay, plan_replay, plan_replay_from
 from backfill.states import State
 from orchestration.outcome import LEDGER
+from orchestration.plan import own_tables
 from orchestration.runs import RUNS
 from schemas.errors import NoGamesError
 from schemas.rules import STORE_TABLE
 from schemas.settings import Settings
-from transformations.render import built_tables, companions
+from transformations.render import companions
 from warehouse.protocol import Warehouse
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def check_strays(patient: Patient) -> Iterator[Finding]:
     """Partitions of dates on which the schedule has no game."""
     if patient.calendar is None:
         return
-    for table in built_tables():
+    for table in own_tables(patient.warehouse):
         for name in (table, *companions(table)):
             stray = tuple(date for date in patient.warehouse.partitions(name) if date not in patient.calendar.games)
             if stray:

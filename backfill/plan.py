@@ -13,7 +13,7 @@ from backfill.calendar import Calendar
 from backfill.request import Request
 from backfill.row_counts import ROSTER, estimated_rows, expected_counts, players_without_row
 from backfill.states import NEVER_BUILT, PartitionState, State, TableState, table_state
-from orchestration.plan import summaries
+from orchestration.plan import own_tables, summaries
 from schemas.contracts import READ_WINDOWS, contract
 from warehouse.protocol import Warehouse
 
@@ -119,9 +119,11 @@ def order_of_dates(table: str) -> str:
 
 
 def survey(warehouse: Warehouse, calendar: Calendar, as_of: dt.datetime, on: Sequence[dt.date] | None = None) -> tuple[TableState, ...]:
-    """Return the state of all expected dates of all tables, or of those in `on`, as a reader finds them."""
-    states = []
+    """Return the state of all expected dates of all tables built here, or of those in `on`, as a reader finds them."""
+    states, own = [], own_tables(warehouse)
     for table, dates in calendar.tables().items():
+        if table not in own:
+            continue
         wanted = dates if on is None else tuple(date for date in dates if date in on)
         found = table_state(warehouse, table, wanted, as_of, expected_counts(warehouse, calendar, table))
         states.append(_without_row(warehouse, found, as_of) if table == ROSTER else found)

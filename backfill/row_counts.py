@@ -26,8 +26,13 @@ WITHOUT_ROW = """
 SELECT b.game_date, COUNT(*) AS n
 FROM nba_raw.player_boxscores AS b
 JOIN nba_analytics.upcoming_team_game_context AS t ON t.game_id = b.game_id AND t.team_abbr = b.team_abbr AND t.game_date = b.game_date
-LEFT JOIN nba_analytics.upcoming_player_game_context AS r ON r.player_lookup = b.player_lookup AND r.game_date = b.game_date
+LEFT JOIN (
+  SELECT player_lookup, game_date
+  FROM nba_analytics.upcoming_player_game_context
+  WHERE game_date BETWEEN @start_date AND @end_date
+) AS r ON r.player_lookup = b.player_lookup AND r.game_date = b.game_date
 WHERE b.game_date BETWEEN @start_date AND @end_date
+  AND t.game_date BETWEEN @start_date AND @end_date
   AND b.points IS NOT NULL
   AND b.minutes IS NOT NULL
   AND t.tipoff_time < @as_of

@@ -79,6 +79,11 @@ def others_tables(warehouse: Warehouse) -> frozenset[str]:
     return found
 
 
+def own_tables(warehouse: Warehouse) -> tuple[str, ...]:
+    """Return the tables that are built here, in building order."""
+    return tuple(table for table in built_tables() if table not in others_tables(warehouse))
+
+
 def grouped_names(names: Collection[str]) -> tuple[str, ...]:
     """Return full table names of jobs, and of all jobs of a phase for the words phase3, phase4 and store."""
     groups = {

@@ -132,6 +132,9 @@ def test_only_the_tables_after_another_owners_are_planned_and_built(own_server: 
     """Phase 3's summaries are theirs: the rest is built from them, and no statement makes or changes a table of theirs."""
     from dataclasses import replace
 
+    from backfill.cascade import plan_cascade
+    from backfill.request import Request
+    from backfill.runner import run_backfill
     from orchestration.plan import BuildStage, plan_night
     from orchestration.ranges import build_range, plan_range
     from orchestration.runs import Run
@@ -165,7 +168,11 @@ def test_only_the_tables_after_another_owners_are_planned_and_built(own_server: 
     assert not [change for change in schema.plan(mapped, view_statements()) if change.action == "create table"]
     night = plan_night(mapped, dates[-1], NOW.date())
     assert not {stage.table for stage in night if isinstance(stage, BuildStage)} & set(theirs)
-    build(mapped)
+    outcome = run_backfill(mapped, Request(dates[0], dates[-1]), NOW, 60, skip_preflight=True)
+    assert (outcome.exit_status, outcome.unverified) == (0, ())
+    assert not {item.table for item in outcome.plan.tables} & set(theirs) and len(outcome.plan.tables) == 7
+    with pytest.raises(UsageError, match="built here"):
+        plan_cascade(mapped, [dates[0]], run)
     assert rows_of(mapped, STORE_TABLE, dates) == expected and len(expected) > 20
     for warehouse in (plain, mapped):
         warehouse.close()

@@ -55,13 +55,11 @@ def bound(sql: str, values: Mapping[str, Any] | None) -> list[Parameter]:
 
 
 def from_value(name: str, value: Any) -> Parameter:
-    """Return the parameter for a value; raise `UsageError` for an empty list, whose type nobody can tell."""
+    """Return the parameter for a value; an empty list is one of texts, as a NULL is, and the service refuses it beside another type."""
     from google.cloud import bigquery
 
     if isinstance(value, (list, tuple)):
-        if not value:
-            raise UsageError(f"@{name} is an empty list", [name])
-        return bigquery.ArrayQueryParameter(name, scalar_type(name, value[0]), list(value))
+        return bigquery.ArrayQueryParameter(name, scalar_type(name, value[0] if value else None), list(value))
     return bigquery.ScalarQueryParameter(name, scalar_type(name, value), value)
 
 

@@ -126,6 +126,9 @@ class _Handler(BaseHTTPRequestHandler):
                 if "_error" in job and job["_error"].code == 400 and job["_error"].message.startswith("Syntax error"):
                     raise job["_error"]
                 return _public(job)
+            if len(parts) == 1:
+                first = int(query.get("minCreationTime") or 0)
+                return {"jobs": [_public(job) for job in list(store.jobs.values()) if int(job["statistics"]["creationTime"]) >= first]}
             return _public(store.job(parts[1]))
         if parts[0] == "queries":
             start = int(query.get("pageToken") or query.get("startIndex") or 0)
