@@ -191,13 +191,13 @@ class Wire:
         warehouse.discard(staged)
 
     def assert_whole(self) -> None:
-        """Three rows, each once; no job run twice, none left in the journal, no table left over."""
+        """Three rows, each once; no job run twice, no table left over."""
         rows = store_rows(self.narrow.bigquery, (self.day,))
         assert rows.num_rows == len(set(rows["player_lookup"].to_pylist())) == 3
         assert self.narrow.bigquery.partitions(STORE_TABLE)[self.day] == self.narrow.bigquery.readable(STORE_TABLE)[self.day]
         ran = self.narrow.front.executed[self.before :]
         assert len(ran) == len(set(ran)) and sum(name.startswith("nba_publish_") for name in ran) == 1
-        assert not list(self.warehouse.journal) and self.staging() == self.tables
+        assert self.staging() == self.tables
 
 
 DAYS_OF_FAULTS = (dt.date(2025, 2, 1) + dt.timedelta(days=number) for number in range(100))
@@ -221,6 +221,7 @@ def test_FM43_a_passing_fault_on_the_wire_to_the_emulator_is_survived(
     wire.publish()
     assert fault.met == fault.times, "the fault was met"
     wire.assert_whole()
+    assert not list(wire.warehouse.journal)
 
 
 @pytest.mark.parametrize("code", [403, 404, 409])
@@ -257,6 +258,7 @@ def test_FM44_a_process_killed_after_submitting_to_the_emulator_finds_its_job_ag
     assert staged.rows == 3 and stages() == before + 1, "the job has run once"
     wire.warehouse.discard(staged)
     wire.assert_whole()
+    assert not list(wire.warehouse.journal)
 
 
 REPRODUCTIONS = {
