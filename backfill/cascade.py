@@ -12,7 +12,6 @@ from backfill.plan import spans
 from backfill.runner import STOPPING
 from backfill.touched_rows import Touched, touched_rows
 from orchestration.build import Built, build_table
-from orchestration.definitions import partition_definition
 from orchestration.ledger import entries, unbuilt_dates
 from orchestration.lineage import upstream_fingerprints
 from orchestration.outcome import LEDGER
@@ -23,6 +22,7 @@ from schemas.clock import eastern_date
 from schemas.contracts import contract, load_contracts
 from schemas.errors import PartlyDoneError, UsageError, WarehouseError
 from schemas.rules import STORE_TABLE
+from serving.definitions import partition_definition
 from transformations.render import built_tables
 from warehouse.protocol import Partition, RecordWrite, Warehouse
 

@@ -10,7 +10,6 @@ from typing import Any
 from backfill.calendar import Calendar, expected_calendar
 from backfill.request import Request
 from orchestration.audits import audited
-from orchestration.definitions import partition_definition
 from orchestration.expected import expected_rows
 from orchestration.ledger import entries
 from orchestration.lineage import upstream_fingerprints
@@ -20,6 +19,7 @@ from orchestration.runs import Run, recorded_run
 from schemas.contracts import contract
 from schemas.errors import ExitStatus, UnknownNameError, UsageError
 from schemas.rules import STORE_TABLE
+from serving.definitions import partition_definition
 from transformations.render import dates_statement
 from warehouse.protocol import Partition, Publication, RecordWrite, Staged, Warehouse
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from orchestration.definitions import partition_definition
 from orchestration.ledger import entries
 from orchestration.lineage import upstream_fingerprints
 from schemas.clock import EASTERN
 from schemas.contracts import contract
+from serving.definitions import partition_definition
 from transformations.render import companions
 from warehouse.protocol import Partition, Warehouse
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestration.definitions import partition_definition
 from orchestration.runs import Run
 from orchestration.slates import game_dates
 from quality.batch_score import BatchFigures, BatchScore, batch_score, data_age, row_figures
@@ -16,6 +15,7 @@ from quality.verdicts import BLOCKED, GateReport
 from schemas.clock import eastern_date
 from schemas.code_version import code_version
 from schemas.rules import STORE_TABLE, load_rules
+from serving.definitions import partition_definition
 from warehouse.protocol import RecordWrite, Staged, Warehouse
 
 METRICS = f"{STORE_TABLE}_quality_metrics"

@@ -6,9 +6,9 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from orchestration.definitions import partition_definition
 from orchestration.lineage import upstream_fingerprints
 from schemas.contracts import contract
+from serving.definitions import partition_definition
 from warehouse.protocol import Warehouse
 
 ENTRIES = """

@@ -6,10 +6,10 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestration.definitions import partition_definition
 from orchestration.runs import Run
 from schemas.code_version import code_version
 from schemas.contracts import TableContract
+from serving.definitions import partition_definition
 from warehouse.protocol import Partition
 
 LEDGER = "nba_orchestration.partition_ledger"

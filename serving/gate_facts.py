@@ -6,6 +6,8 @@ import datetime as dt
 from dataclasses import dataclass
 
 from schemas.clock import eastern_date
+from schemas.contracts import load_contracts
+from serving.definitions import partition_definition
 from serving.materialization_gate import PUBLISHED, DateRead, GateFacts, LedgerEntry
 from serving.relations import LEDGER
 from warehouse.protocol import Warehouse
@@ -57,4 +59,6 @@ def read_facts(warehouse: Warehouse, table: GatedTable, start: dt.datetime, end:
         read = _read(warehouse, table, start, end, min(eastern_date(start), newest))
         if warehouse.partitions(table.name) == before:
             break
-    return GateFacts(table.name, ledger, before, read)
+    spec = load_contracts().get(table.name)
+    definition = partition_definition(table.name) if spec is not None and spec.built_by == "sql" else None
+    return GateFacts(table.name, ledger, before, read, definition)

@@ -20,6 +20,7 @@ RESULTS = ("over", "under", "push")
 REASONS = {
     "written_after_known_by": "the row was written after the instant asked for",
     "date_blocked": "the gate refused the date, or the row lies in a partition it refused",
+    "stale_definition": "the row was made under another definition of the store than today's",
     "no_box_score": "no box score names the player in this game",
     "label_written_after_known_by": "the box score was written after the instant asked for",
     "label_date_blocked": "the audit refused the box scores of the date",
@@ -57,7 +58,7 @@ box_scores AS (
   WHERE game_date BETWEEN @start_date AND @end_date
 ),
 states AS (
-  SELECT table_name, game_date, state
+  SELECT table_name, game_date, state, definition_version
   FROM {LEDGER}
   WHERE table_name IN ('{STORE_TABLE}', '{POINTS_TABLE}') AND game_date BETWEEN @start_date AND @end_date
 )
@@ -77,6 +78,7 @@ SELECT
   CASE
     WHEN c.created_timestamp > @known_by THEN 'written_after_known_by'
     WHEN c.is_set_aside OR IFNULL(ss.state, 'missing') != 'published' THEN 'date_blocked'
+    WHEN IFNULL(ss.definition_version, 'unknown') != @definition THEN 'stale_definition'
     WHEN g.player_lookup IS NULL THEN 'no_box_score'
     WHEN g.processed_at > @known_by THEN 'label_written_after_known_by'
     WHEN IFNULL(gs.state, 'missing') = 'blocked' THEN 'label_date_blocked'
@@ -97,7 +99,8 @@ def candidates_statement() -> str:
     """Return the GoogleSQL query of all rows of the dates with their labels and, where a row is refused, why.
 
     Parameters: @start_date, @end_date DATE; @known_by TIMESTAMP; @cutoff_minutes, @max_failure_defaults INT64;
-    @training_ready, @structural_defaults BOOL. In no order: most rows of a range may be refused, and need none.
+    @training_ready, @structural_defaults BOOL; @definition STRING, the store's of today. In no order: most rows of a range may
+    be refused, and need none.
     """
     return rendered(_CANDIDATES)
 

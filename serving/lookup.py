@@ -163,7 +163,8 @@ def answer_slate(
 ) -> Lookup:
     """Return the verdicts for these players, or all, of a slate that was read before.
 
-    `problems` is what makes the model's contract differ from what the store supplies: with any, no vector leaves.
+    `problems` is what makes the model's contract differ from what the store supplies: with any, no vector leaves; nor does one
+    of a slate that was made under another definition.
     """
     contract = load_catalogue().service(service)
     whole = named is None or tuple(named) == slate.players
@@ -174,8 +175,8 @@ def answer_slate(
     published = slate.events[places]
     verdicts, reasons = judge_rows(contract, published, slate.created[places], rows)
     is_row = np.fromiter((verdict != NOT_FOUND for verdict in verdicts), bool, rows.rows) & ~rows.incompatible
-    if problems:
-        told = tuple(problems)
+    told = (*slate.differs, *problems)
+    if told:
         reasons = [why if verdict == NOT_FOUND else told for verdict, why in zip(verdicts, reasons, strict=True)]
         verdicts = [verdict if verdict == NOT_FOUND else INCOMPATIBLE for verdict in verdicts]
     is_ready = np.fromiter((verdict == READY for verdict in verdicts), bool, rows.rows)

@@ -37,12 +37,16 @@ class DateRead:
 
 @dataclass(frozen=True)
 class GateFacts:
-    """Ledger, catalogue and a count of the table itself, by game date."""
+    """Ledger, catalogue and a count of the table itself, by game date.
+
+    `definition` is what the table is built with today, None for one that is not built here.
+    """
 
     table: str
     ledger: Mapping[dt.date, LedgerEntry]
     partitions: Mapping[dt.date, Partition]
     read: Mapping[dt.date, DateRead]
+    definition: str | None
 
     def dates(self, state: str) -> list[dt.date]:
         """Return the dates of that state, oldest first."""
@@ -119,12 +123,22 @@ def _ungated(facts: GateFacts, inside: list[dt.date]) -> list[str]:
     return problems
 
 
+def _refuse_older(facts: GateFacts, inside: list[dt.date]) -> None:
+    """Raise `BlockedError` for dates made under another definition than today's: a reader would take them for the same thing."""
+    if facts.definition is None:
+        return
+    older = [date for date in inside if facts.ledger[date].definition_version != facts.definition]
+    if older:
+        hint = f"run: nba-features backfill --start-date {older[0]} --end-date {older[-1]}"
+        raise BlockedError("the interval holds dates made under another definition than today's", older, hint)
+
+
 def judge(start: dt.datetime, end: dt.datetime, facts: GateFacts, now: dt.datetime) -> Verdict:
     """Return what may be written of the interval, both ends included.
 
     Raises:
         UsageError: the interval is empty, or ends beyond the last gated instant.
-        BlockedError: nothing gated lies in it, or a date in it is not what the gate let pass.
+        BlockedError: nothing gated lies in it, or a date in it is not what the gate let pass, or was made under another definition.
     """
     allowed = last_allowed_end(facts, now)
     if allowed is None:
@@ -148,6 +162,7 @@ def judge(start: dt.datetime, end: dt.datetime, facts: GateFacts, now: dt.dateti
     ]
     if problems:
         raise BlockedError("the interval holds dates the gate has not let pass", problems, "run: nba-features doctor")
+    _refuse_older(facts, inside)
     if not inside:
         blocked = [f"{date} ({reasons})" for date, reasons in left_out.items()]
         raise BlockedError(

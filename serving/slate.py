@@ -13,6 +13,7 @@ import numpy as np
 from schemas.catalogue import load_catalogue
 from schemas.errors import UnknownNameError
 from schemas.rules import STORE_TABLE
+from serving.definitions import partition_definition
 from serving.gate_facts import read_ledger
 from serving.materialization_gate import BLOCKED, PUBLISHED
 from warehouse.protocol import Warehouse
@@ -27,6 +28,8 @@ ORDER BY player_lookup
 """
 GAME = "SELECT game_date FROM nba_raw.schedule WHERE game_id = @game_id"
 GAME_PLAYERS = f"SELECT player_lookup FROM {EXPECTED} WHERE game_id = @game_id AND game_date = @game_date ORDER BY player_lookup"
+DEFINITION_CHANGED = "definition_changed"
+"""Reason of rows that were published under another definition of the store than today's."""
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MICROSECOND = dt.timedelta(microseconds=1)
 
@@ -38,11 +41,15 @@ def microseconds(instants: Sequence[dt.datetime]) -> np.ndarray[Any, Any]:
 
 @dataclass(frozen=True)
 class Slate:
-    """Published rows of the date by player; empty, with the reasons, when the date may not be served."""
+    """Published rows of the date by player; empty, with the reasons, when the date may not be served.
+
+    `differs` says how the rows differ from what the code of today makes: with anything, none may be used.
+    """
 
     game_date: dt.date
     rows: dict[str, dict[str, Any]]
     reasons: tuple[str, ...]
+    differs: tuple[str, ...] = ()
 
     @cached_property
     def players(self) -> tuple[str, ...]:
@@ -86,7 +93,8 @@ def read_slate(warehouse: Warehouse, game_date: dt.date) -> Slate:
         reasons = [reason for reason in (entry.reasons if entry else "").split(",") if reason]
         return Slate(game_date, {}, ("date_blocked", *reasons) if blocked else ("date_not_published",))
     rows = warehouse.query(SLATE, {"game_date": game_date}).to_pylist()
-    return Slate(game_date, {row["player_lookup"]: row for row in rows}, ())
+    differs = () if entry.definition_version == partition_definition(STORE_TABLE) else (DEFINITION_CHANGED,)
+    return Slate(game_date, {row["player_lookup"]: row for row in rows}, (), differs)
 
 
 def game_date_of(warehouse: Warehouse, game_id: str) -> dt.date:

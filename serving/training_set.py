@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from schemas.catalogue import load_catalogue
 from schemas.errors import UsageError, WarehouseError
 from schemas.rules import STORE_TABLE
+from serving.definitions import partition_definition
 from serving.feature_store import feature_service
 from serving.labels import BLOCKED_TABLE, LABELS, LINES_TABLE, POINTS_TABLE, REASONS, candidates_statement, refuse_labels_among
 from serving.training_set_request import TrainingSetRequest
@@ -73,7 +74,7 @@ def candidates(warehouse: Warehouse, request: TrainingSetRequest) -> tuple[pa.Ta
     """Return the clean rows (keys and labels) by game date and player, and how many were refused for what."""
     import pyarrow.compute as pc
 
-    found = warehouse.query(candidates_statement(), request.params())
+    found = warehouse.query(candidates_statement(), {**request.params(), "definition": partition_definition(STORE_TABLE)})
     reasons = found.column("refused")
     clean = found.filter(pc.is_null(reasons)).drop_columns(["refused"])
     counted = {item["values"]: item["counts"] for item in pc.value_counts(reasons.drop_null()).to_pylist()}

@@ -47,6 +47,7 @@ def judge_rows(service: Service, published: np.ndarray[Any, Any], written: np.nd
 
     A row is there when its quality tier, which no published row lacks, has a value: Feast answers an absent key with NULLs,
     and Redis not even with a status. Incompatible: it was written under another schema of a view or another feature list.
+    The caller adds what holds for the whole slate: rows made under another definition, a model whose contract differs.
     Stale: what is online is not the published row, or its views were not written together; stores that keep whole seconds
     and no created time are held to those. Not ready: its quality forbids it, or a feature that must have a value is NULL,
     NaN or infinite.

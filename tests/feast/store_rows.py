@@ -15,6 +15,7 @@ from schemas.catalogue import load_catalogue
 from schemas.clock import EASTERN, UTC
 from schemas.contracts import Column, contract
 from schemas.rules import STORE_TABLE
+from serving.definitions import partition_definition
 from warehouse.protocol import Publication, RecordWrite, Warehouse
 
 LEDGER = "nba_orchestration.partition_ledger"
@@ -103,7 +104,7 @@ def ledger_row(date: dt.date, state: str, rows: int, fingerprint: str | None, **
         "state": state,
         "row_count": rows,
         "fingerprint": fingerprint,
-        "definition_version": "v1",
+        "definition_version": partition_definition(STORE_TABLE),
         "run_id": "test",
         "updated_at": WRITTEN,
     }

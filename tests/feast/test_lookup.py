@@ -21,8 +21,8 @@ from serving.feature_store import _configuration, apply_definitions, open_featur
 from serving.lookup import INCOMPATIBLE, NOT_FOUND, NOT_READY, READY, STALE, Answer, Lookup, lookup
 from serving.materialization_gate import midnight
 from tests.feast.conftest import WEEK, Site
-from tests.feast.store_rows import block, player, publish, store_table, table_of
-from warehouse.protocol import Warehouse
+from tests.feast.store_rows import LEDGER, block, ledger_row, player, publish, store_table, table_of
+from warehouse.protocol import RecordWrite, Warehouse
 
 V3 = "points_v3_37features"
 TODAY = WEEK[-1]
@@ -302,6 +302,14 @@ def test_strict_returns_only_ready_rows_and_defaults_can_be_masked(site: Site, a
     assert [at for at, value in enumerate(vector) if value != value] == [0, 2]
     told = found.as_dict()["answers"][0]
     assert told["vector"][0] is None and told["vector"][1] is not None
+
+
+def test_rows_published_under_another_definition_are_incompatible(tonight: Site) -> None:
+    part = tonight.warehouse.partitions("nba_predictions.ml_feature_store_v2")[TODAY]
+    older = ledger_row(TODAY, "published", part.rows, part.fingerprint, definition_version="older")
+    tonight.warehouse.record([RecordWrite(LEDGER, [older])])
+    answers = lookup(tonight.store, tonight.warehouse, V3, TODAY).answers
+    assert {(a.verdict, a.reasons, a.vector) for a in answers} == {(INCOMPATIBLE, ("definition_changed",), None)}
 
 
 def test_a_row_of_another_view_schema_is_incompatible(tonight: Site) -> None:

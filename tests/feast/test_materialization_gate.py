@@ -28,6 +28,7 @@ def facts(**changed: object) -> GateFacts:
         {date: entry(date) for date in dates},
         {date: Partition(date, 10, "f") for date in dates},
         {date: DateRead(10, 10, 10, midnight(date) + dt.timedelta(hours=20)) for date in dates},
+        "v1",
     )
     return replace(base, **changed)  # type: ignore[arg-type]
 
@@ -48,6 +49,13 @@ def test_a_gated_interval_passes_with_its_rows() -> None:
     verdict = judge(START, END, facts(), NOW)
     assert (verdict.rows, sorted(verdict.partitions), verdict.left_out) == (30, [D1, D2, D3], {})
     assert verdict.definition_version == "v1"
+
+
+def test_a_date_of_an_older_definition_is_refused_until_it_is_made_again() -> None:
+    older = facts(ledger={**facts().ledger, D2: replace(entry(D2), definition_version="v0")})
+    assert "nba-features backfill --start-date 2025-01-07 --end-date 2025-01-07" in refusal(BlockedError, older)
+    # Of a table that is not built here nobody knows a definition.
+    assert judge(START, END, replace(older, definition=None), NOW).definition_version == "v0,v1"
 
 
 def test_a_blocked_date_is_named_and_left_out_and_the_good_ones_pass() -> None:

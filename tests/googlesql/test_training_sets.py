@@ -16,6 +16,7 @@ PARAMETERS = {
     "max_failure_defaults": "INT64",
     "training_ready": "BOOL",
     "structural_defaults": "BOOL",
+    "definition": "STRING",
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 from quality import suite_snapshot, table_suite
 from quality.suite_snapshot import FOLDER, drifted, snapshot
 from quality.table_suite import suite_hash, suite_tables
+from schemas.catalogue import load_catalogue
 from schemas.contracts import load_contracts
 from schemas.rules import STORE_TABLE, load_rules
 
@@ -46,7 +47,7 @@ def test_FM05_a_planted_drift_is_found(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_changed_check_changes_the_hash_and_so_what_is_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
-    from orchestration.definitions import partition_definition
+    from serving.definitions import partition_definition
 
     table = "nba_precompute.player_daily_cache"
     before, definition = suite_hash(table), partition_definition(table)
@@ -60,6 +61,21 @@ def test_a_changed_check_changes_the_hash_and_so_what_is_up_to_date(monkeypatch:
     finally:
         suite_hash.cache_clear()
         partition_definition.cache_clear()
+
+
+def test_a_raised_feature_version_makes_the_store_out_of_date_and_no_other_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    from serving import definitions
+
+    before = [definitions.partition_definition(name) for name in (STORE_TABLE, "nba_precompute.player_daily_cache")]
+    catalogue = load_catalogue()
+    raised = (dataclasses.replace(catalogue.features[0], version=catalogue.features[0].version + 1), *catalogue.features[1:])
+    monkeypatch.setattr(definitions, "load_catalogue", lambda: dataclasses.replace(catalogue, features=raised))
+    definitions.partition_definition.cache_clear()
+    try:
+        after = [definitions.partition_definition(name) for name in (STORE_TABLE, "nba_precompute.player_daily_cache")]
+    finally:
+        definitions.partition_definition.cache_clear()
+    assert [old == new for old, new in zip(before, after, strict=True)] == [False, True]
 
 
 def test_one_table_says_which_severity_blocks() -> None:

@@ -109,6 +109,15 @@ def test_a_date_the_ledger_does_not_know_is_not_trusted(season: Site) -> None:
     assert made(season, end=dt.date(2025, 1, 20)).counts.refused == {"date_blocked": 4}
 
 
+def test_rows_made_under_another_definition_do_not_enter(season: Site) -> None:
+    part = season.warehouse.partitions(STORE_TABLE)[WEEK[1]]
+    older = ledger_row(WEEK[1], "published", part.rows, part.fingerprint, definition_version="older")
+    season.warehouse.record([RecordWrite(LEDGER, [older])])
+    found = made(season)
+    assert WEEK[1] not in found.rows.column("game_date").to_pylist()
+    assert found.counts.refused == {"stale_definition": 4} and found.counts.rows == 16
+
+
 def test_labels_of_a_blocked_date_do_not_enter(season: Site) -> None:
     row = ledger_row(WEEK[0], "blocked", 0, None, table_name=POINTS_TABLE)
     season.warehouse.record([RecordWrite(LEDGER, [row])])
