@@ -134,6 +134,10 @@ class Catalogue:
                 return service
         raise UnknownNameError("unknown service", [name], "known: " + ", ".join(s.name for s in self.services))
 
+    def needed(self, service: Service) -> tuple[str, ...]:
+        """Return the service's features without whose value no row may be used: all that the catalogue does not let be NULL."""
+        return tuple(name for name in service.features if name not in self.by_name or self.by_name[name].has_default)
+
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the features in index order."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.catalogue import load_catalogue
+from schemas.catalogue import Service, load_catalogue
 from schemas.errors import DefinitionError
 from schemas.rules import STORE_TABLE
 from transformations.render import rendered
@@ -30,6 +30,8 @@ REASONS = {
     "structural_defaults": "required features hold defaults by nature, and those were not wanted",
 }
 """Why a row is refused, in the order in which the reasons are looked at: the first that holds counts."""
+MISSING = "missing_feature"
+"""The last reason, with the feature's name: a lookup would not let the row be used either."""
 
 # The line is what the books showed last before the house's own cutoff, which lies before tip-off, in the words of the store's
 # line feature: a row built early holds an earlier line among its features, and is held against the last one all the same.
@@ -37,12 +39,12 @@ _CANDIDATES = f"""
 {{%- import 'macros/store_values.sql' as v -%}}
 WITH candidates AS (
   SELECT player_lookup, game_id, game_date, event_timestamp, tipoff_time, created_timestamp, is_training_ready,
-    required_default_count, failure_default_count, FALSE AS is_set_aside
+    required_default_count, failure_default_count, FALSE AS is_set_aside, {{{{ missing }}}} AS missing
   FROM {STORE_TABLE}
   WHERE game_date BETWEEN @start_date AND @end_date
   UNION ALL
   SELECT player_lookup, game_id, game_date, event_timestamp, tipoff_time, created_timestamp, is_training_ready,
-    required_default_count, failure_default_count, TRUE AS is_set_aside
+    required_default_count, failure_default_count, TRUE AS is_set_aside, CAST(NULL AS STRING) AS missing
   FROM {BLOCKED_TABLE}
   WHERE game_date BETWEEN @start_date AND @end_date
 ),
@@ -86,6 +88,7 @@ SELECT
     WHEN @training_ready AND NOT c.is_training_ready THEN 'not_training_ready'
     WHEN c.failure_default_count > @max_failure_defaults THEN 'failure_defaults'
     WHEN NOT @structural_defaults AND c.required_default_count > c.failure_default_count THEN 'structural_defaults'
+    ELSE c.missing
   END AS refused
 FROM candidates AS c
 LEFT JOIN box_scores AS g ON g.player_lookup = c.player_lookup AND g.game_id = c.game_id AND g.game_date = c.game_date
@@ -95,14 +98,25 @@ LEFT JOIN states AS gs ON gs.table_name = '{POINTS_TABLE}' AND gs.game_date = c.
 """
 
 
-def candidates_statement() -> str:
-    """Return the GoogleSQL query of all rows of the dates with their labels and, where a row is refused, why.
+def _missing(service: Service) -> str:
+    """Return the expression of the first feature that has no value a model may be given, by the rule of the lookup."""
+    needed = load_catalogue().needed(service)
+    tests = {
+        name: f"IFNULL(IS_NAN({name}) OR IS_INF({name}), TRUE)" if name in needed else f"IFNULL(IS_INF({name}), FALSE)"
+        for name in service.features
+    }
+    whens = " ".join(f"WHEN {test} THEN '{MISSING}:{name}'" for name, test in tests.items())
+    return f"CASE {whens} END"
+
+
+def candidates_statement(service: str) -> str:
+    """Return the GoogleSQL query of all rows of the dates with their labels and, where one is refused for this service, why.
 
     Parameters: @start_date, @end_date DATE; @known_by TIMESTAMP; @cutoff_minutes, @max_failure_defaults INT64;
     @training_ready, @structural_defaults BOOL; @definition STRING, the store's of today. In no order: most rows of a range may
     be refused, and need none.
     """
-    return rendered(_CANDIDATES)
+    return rendered(_CANDIDATES.replace("{{ missing }}", _missing(load_catalogue().service(service))))
 
 
 def refuse_labels_among(features: tuple[str, ...]) -> None:

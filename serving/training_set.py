@@ -12,7 +12,7 @@ from schemas.errors import UsageError, WarehouseError
 from schemas.rules import STORE_TABLE
 from serving.definitions import partition_definition
 from serving.feature_store import feature_service
-from serving.labels import BLOCKED_TABLE, LABELS, LINES_TABLE, POINTS_TABLE, REASONS, candidates_statement, refuse_labels_among
+from serving.labels import BLOCKED_TABLE, LABELS, LINES_TABLE, MISSING, POINTS_TABLE, REASONS, candidates_statement, refuse_labels_among
 from serving.training_set_request import TrainingSetRequest
 from warehouse.protocol import Warehouse
 
@@ -74,11 +74,12 @@ def candidates(warehouse: Warehouse, request: TrainingSetRequest) -> tuple[pa.Ta
     """Return the clean rows (keys and labels) by game date and player, and how many were refused for what."""
     import pyarrow.compute as pc
 
-    found = warehouse.query(candidates_statement(), {**request.params(), "definition": partition_definition(STORE_TABLE)})
+    found = warehouse.query(candidates_statement(request.service), {**request.params(), "definition": partition_definition(STORE_TABLE)})
     reasons = found.column("refused")
     clean = found.filter(pc.is_null(reasons)).drop_columns(["refused"])
     counted = {item["values"]: item["counts"] for item in pc.value_counts(reasons.drop_null()).to_pylist()}
-    refused = {reason: counted.pop(reason) for reason in REASONS if reason in counted}
+    missing = [f"{MISSING}:{name}" for name in request.features]
+    refused = {reason: counted.pop(reason) for reason in (*REASONS, *missing) if reason in counted}
     if counted or clean.num_rows + sum(refused.values()) != found.num_rows:
         raise WarehouseError("rows were lost on the way", [f"{found.num_rows} in, {clean.num_rows} out, {refused} refused", *counted])
     return _ordered(clean), Counts(found.num_rows, clean.num_rows, refused)
@@ -115,8 +116,8 @@ def _retrieved(store: FeatureStore, request: TrainingSetRequest, clean: pa.Table
     rows = clean.select(KEYS)
     for name in request.features:
         rows = rows.append_column(name, found.column(name))
-    by_name = load_catalogue().by_name
-    empty = [name for name in request.features if name in by_name and by_name[name].has_default and rows.column(name).null_count]
+    catalogue = load_catalogue()
+    empty = [name for name in catalogue.needed(catalogue.service(request.service)) if rows.column(name).null_count]
     if empty:
         raise WarehouseError("required features came back without a value", empty, "nothing was written")
     for name in LABELS:
@@ -127,7 +128,8 @@ def _retrieved(store: FeatureStore, request: TrainingSetRequest, clean: pa.Table
 def training_set(warehouse: Warehouse, store: FeatureStore, request: TrainingSetRequest) -> TrainingSet:
     """Return one row per clean player-game of the dates: keys, the service's features in its order, labels.
 
-    A row is refused for one reason, the first of `serving.labels.REASONS` that holds. Whatever was written after
+    A row is refused for one reason, the first of `serving.labels.REASONS` that holds, and last for the
+    first feature without a value. Whatever was written after
     `request.known_by` does not exist. Labels: `points`; `closing_line`, the consensus at the house's cutoff, and the
     instant it was last seen, NULL where no book offered one; `result` over, under or push against it.
 

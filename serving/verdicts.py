@@ -25,8 +25,7 @@ Judged = tuple[list[str], list[Reasons]]
 @lru_cache(maxsize=16)
 def _needed(service: Service) -> np.ndarray[Any, Any]:
     """Return TRUE for each feature that the catalogue does not allow to be NULL."""
-    by_name = load_catalogue().by_name
-    return np.array([name not in by_name or by_name[name].has_default for name in service.features])
+    return np.isin(service.features, load_catalogue().needed(service))
 
 
 def _all_equal(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

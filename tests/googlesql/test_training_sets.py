@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.catalogue import load_catalogue
 from serving.labels import candidates_statement
 from tests.googlesql import analyser
 from tests.googlesql.analyser import InvalidGoogleSQLError, available
@@ -22,6 +23,7 @@ PARAMETERS = {
 
 @pytest.mark.skipif(available() is not None, reason=str(available()))
 def test_rows_and_labels_pass_googles_analyser_and_nonsense_does_not() -> None:
-    analyser.analyse(candidates_statement(), PARAMETERS)
+    for service in load_catalogue().services:
+        analyser.analyse(candidates_statement(service.name), PARAMETERS)
     with pytest.raises(InvalidGoogleSQLError):
-        analyser.analyse(candidates_statement().replace("tipoff_time", "tip_off"), PARAMETERS)
+        analyser.analyse(candidates_statement("points_v3_37features").replace("tipoff_time", "tip_off"), PARAMETERS)

@@ -194,6 +194,15 @@ def test_an_answer_in_another_order_is_put_right_and_one_with_a_row_short_refuse
         made(season)
 
 
+def test_a_row_no_lookup_would_let_be_used_is_refused(season: Site) -> None:
+    service = "breakout_v2_14features"
+    publish(season.warehouse, store_table(WEEK[:1], fourth_quarter_trust=[None, None, 0.5, 0.5]))
+    found = made(season, service=service)
+    assert found.counts.refused == {"missing_feature:fourth_quarter_trust": 2} and found.counts.rows == found.rows.num_rows == 18
+    assert preview(season.warehouse, asked(service=service)) == found.counts
+    assert "fourth_quarter_trust" not in made(season).counts.refused
+
+
 def test_every_reason_is_explained_once() -> None:
     for reason in REASONS:
-        assert candidates_statement().count(f"'{reason}'") == 1, reason
+        assert candidates_statement("points_v3_37features").count(f"'{reason}'") == 1, reason
