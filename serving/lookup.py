@@ -205,10 +205,13 @@ def answer_slate(
     if named is not None and len(players) != len(named):
         at = {player: place for place, player in enumerate(players)}
         found = _picked(found, [at.get(player, -1) for player in named], named, slate.reasons or ("not_on_slate",))
-    if strict and not all(verdict == READY for verdict in found.verdicts):
-        ready = [at for at, verdict in enumerate(found.verdicts) if verdict == READY]
-        found = _picked(found, ready, [found.players[at] for at in ready], ())
-    return found
+    return only_ready(found) if strict else found
+
+
+def only_ready(found: Lookup) -> Lookup:
+    """Return the ready answers alone."""
+    ready = [at for at, verdict in enumerate(found.verdicts) if verdict == READY]
+    return found if len(ready) == len(found.verdicts) else _picked(found, ready, [found.players[at] for at in ready], ())
 
 
 def lookup(

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from schemas.errors import UsageError
-from serving.lookup import Lookup, answer_slate
+from serving.lookup import Lookup, answer_slate, only_ready
 from serving.lookup_log import LookupLog
 from serving.lookup_requests import Asked
 from serving.model_registry import serving_problems
 from serving.slate import Slate, expected_players, game_date_of, read_slate, refuse_unknown_players
-from serving.verdicts import NOT_FOUND, STALE
+from serving.verdicts import INCOMPATIBLE, NOT_FOUND, STALE
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -26,6 +26,8 @@ SLATE_SECONDS = 5.0
 """How long a slate is answered from memory; a row that does not match it is looked at again."""
 FRESH_SECONDS = 0.25
 """How old a slate may be that counts as fresh: a row that stays stale must not have every request read the warehouse."""
+DOUBTFUL = frozenset({STALE, NOT_FOUND, INCOMPATIBLE})
+"""Verdicts that a slate read anew may take back."""
 KEPT = 64
 """Answers of the warehouse that are kept at a time."""
 
@@ -94,8 +96,11 @@ class LookupService:
     def answer(self, asked: Asked) -> Lookup:
         """Return the verdicts; what looks old against a kept slate is judged by a fresh one."""
         found = self._answer(asked, fresh=False)
-        if STALE in found.verdicts or NOT_FOUND in found.verdicts or not found.players:
+        if not DOUBTFUL.isdisjoint(found.verdicts) or not found.players:
             found = self._answer(asked, fresh=True)
+        if asked.strict:
+            # Last: what a kept slate makes look old would be dropped before anybody has looked again.
+            found = only_ready(found)
         if self.log is not None:
             self.log.add(found)
         return found
@@ -116,6 +121,4 @@ class LookupService:
         elif named is not None:
             self.slates.refuse_unknown(slate, named)
         problems = self.slates.problems(asked.service, fresh=fresh)
-        return answer_slate(
-            self.store, asked.service, slate, named, strict=asked.strict, mask_defaults=asked.mask_defaults, problems=problems
-        )
+        return answer_slate(self.store, asked.service, slate, named, mask_defaults=asked.mask_defaults, problems=problems)

@@ -24,7 +24,7 @@ from serving.materialization_gate import midnight
 from serving.slate import read_slate
 from serving.wire import ARROW, as_json
 from tests.feast.conftest import WEEK, Site
-from tests.feast.store_rows import block, player, publish, store_table, table_of
+from tests.feast.store_rows import WRITTEN, block, player, publish, store_table, table_of
 
 V3 = "points_v3_37features"
 TODAY = WEEK[-1]
@@ -232,6 +232,18 @@ def test_a_correction_is_seen_at_once_although_the_slate_is_kept(tonight: Site, 
     publish(tonight.warehouse, store_table([TODAY], event_timestamp=later))
     tonight.store.materialize(midnight(TODAY), midnight(TODAY + dt.timedelta(days=1)))
     assert client.get("/v1/slate", params=QUERY).json()["counts"]["ready"] == 4
+
+
+def test_strict_keeps_a_ready_row_that_the_kept_slate_makes_look_old(tonight: Site) -> None:
+    service = LookupService(tonight.store, Slates(tonight.warehouse, seconds=60.0))
+    asked = asked_for({**QUERY, "strict": True})
+    assert service.answer(asked).counts()["ready"] == 4
+    publish(tonight.warehouse, store_table([TODAY], created_timestamp=[dt.datetime(2025, 2, 2, tzinfo=dt.UTC), *[WRITTEN] * 3]))
+    tonight.store.materialize(midnight(TODAY), midnight(TODAY + dt.timedelta(days=1)))
+    slates, kept = service.slates, service.slates._kept
+    slates._kept = {mark: (at - 1.0, found) for mark, (at, found) in kept.items()}
+    found = service.answer(asked)
+    assert found.counts()["ready"] == len(found.players) == 4
 
 
 def test_a_blocked_date_is_seen_when_the_kept_slate_is_old(tonight: Site) -> None:
