@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from schemas.catalogue import Catalogue, load_catalogue
 from schemas.errors import UnknownNameError, UsageError
-from warehouse.protocol import RecordWrite, Warehouse
+from warehouse.protocol import UNPARTITIONED, RecordWrite, Warehouse
 
 REGISTRY = "nba_orchestration.model_registry"
 CANDIDATE, ACTIVE, DEPRECATED = "candidate", "active", "deprecated"
@@ -102,6 +103,11 @@ def serving_problems(warehouse: Warehouse, service: str) -> tuple[str, ...]:
     return tuple(text for model in models for text in differences(model))
 
 
+def _alone(warehouse: Warehouse, work: str) -> AbstractContextManager[None]:
+    """Hold the registry from reading to writing: two at once would each write over what the other has decided."""
+    return warehouse.lease(REGISTRY, UNPARTITIONED, UNPARTITIONED, work)
+
+
 def _write(warehouse: Warehouse, versions: Sequence[ModelVersion]) -> None:
     warehouse.record([RecordWrite(REGISTRY, [version.as_row() for version in versions])])
 
@@ -125,10 +131,17 @@ def seeds(definition_version: str, now: dt.datetime) -> list[ModelVersion]:
 
 def seed(warehouse: Warehouse, definition_version: str, now: dt.datetime) -> list[str]:
     """Register the contracts of the catalogue that are not registered yet; return their names."""
-    known = {(m.model_id, m.model_version) for m in read_models(warehouse)}
-    new = [m for m in seeds(definition_version, now) if (m.model_id, m.model_version) not in known]
-    if new:
-        _write(warehouse, new)
+
+    def absent() -> list[ModelVersion]:
+        known = {(m.model_id, m.model_version) for m in read_models(warehouse)}
+        return [m for m in seeds(definition_version, now) if (m.model_id, m.model_version) not in known]
+
+    if not absent():
+        return []
+    with _alone(warehouse, "models seed"):
+        new = absent()
+        if new:
+            _write(warehouse, new)
     return [m.model_id for m in new]
 
 
@@ -137,15 +150,16 @@ def register(warehouse: Warehouse, version: ModelVersion) -> None:
 
     Raises:
         UsageError: the version exists, or its features are not what the store supplies.
+        LeaseHeldError: somebody else is writing to the registry.
     """
-    if any(m.model_version == version.model_version for m in read_models(warehouse, version.model_id)):
-        raise UsageError(
-            "the model version is registered already", [f"{version.model_id} {version.model_version}"], "choose another version"
-        )
     found = differences(version)
     if found:
         raise UsageError("the model's features are not what the store supplies", found)
-    _write(warehouse, [version])
+    with _alone(warehouse, f"models register {version.model_id}"):
+        if any(m.model_version == version.model_version for m in read_models(warehouse, version.model_id)):
+            name = f"{version.model_id} {version.model_version}"
+            raise UsageError("the model version is registered already", [name], "choose another version")
+        _write(warehouse, [version])
 
 
 def promote(warehouse: Warehouse, model_id: str, model_version: str, now: dt.datetime) -> list[ModelVersion]:
@@ -154,7 +168,13 @@ def promote(warehouse: Warehouse, model_id: str, model_version: str, now: dt.dat
     Raises:
         UnknownNameError: no such version.
         UsageError: the version is deprecated, or its features are not what the store supplies.
+        LeaseHeldError: somebody else is writing to the registry.
     """
+    with _alone(warehouse, f"models promote {model_id}"):
+        return _promote(warehouse, model_id, model_version, now)
+
+
+def _promote(warehouse: Warehouse, model_id: str, model_version: str, now: dt.datetime) -> list[ModelVersion]:
     chosen = find_model(warehouse, model_id, model_version)
     if chosen.status == DEPRECATED:
         raise UsageError("a deprecated version cannot serve", [f"{model_id} {model_version}"], "register it again under another version")
@@ -170,18 +190,25 @@ def promote(warehouse: Warehouse, model_id: str, model_version: str, now: dt.dat
 
 
 def rollback(warehouse: Warehouse, model_id: str, now: dt.datetime) -> ModelVersion:
-    """Let the version serve again that served before the present one; raise `UsageError` when there is none."""
-    ended = [m for m in read_models(warehouse, model_id) if m.production_end and not m.is_production and m.status != DEPRECATED]
-    if not ended:
-        raise UsageError("no earlier version has served", [model_id], "run: nba-features models promote")
-    last = max(ended, key=lambda m: (m.production_end or now, m.production_start or now))
-    promote(warehouse, model_id, last.model_version, now)
+    """Let the version serve again that served before the present one.
+
+    Raises:
+        UsageError: no version that may serve has served before.
+        LeaseHeldError: somebody else is writing to the registry.
+    """
+    with _alone(warehouse, f"models rollback {model_id}"):
+        ended = [m for m in read_models(warehouse, model_id) if m.production_end and not m.is_production and m.status != DEPRECATED]
+        if not ended:
+            raise UsageError("no earlier version has served", [model_id], "run: nba-features models promote")
+        last = max(ended, key=lambda m: (m.production_end or now, m.production_start or now))
+        _promote(warehouse, model_id, last.model_version, now)
     return last
 
 
 def deprecate(warehouse: Warehouse, model_id: str, model_version: str) -> None:
-    """Mark a version that may not serve again; raise `UsageError` while it serves."""
-    chosen = find_model(warehouse, model_id, model_version)
-    if chosen.is_production:
-        raise UsageError("the version serves", [f"{model_id} {model_version}"], "promote another version first")
-    _write(warehouse, [replace(chosen, status=DEPRECATED)])
+    """Mark a version that may not serve again; raise `UsageError` while it serves, `LeaseHeldError` while somebody else writes."""
+    with _alone(warehouse, f"models deprecate {model_id}"):
+        chosen = find_model(warehouse, model_id, model_version)
+        if chosen.is_production:
+            raise UsageError("the version serves", [f"{model_id} {model_version}"], "promote another version first")
+        _write(warehouse, [replace(chosen, status=DEPRECATED)])

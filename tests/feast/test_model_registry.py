@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import threading
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +14,8 @@ from click.testing import CliRunner
 
 from cli.main import main
 from schemas.catalogue import load_catalogue
-from schemas.errors import UnknownNameError, UsageError
+from schemas.errors import LeaseHeldError, UnknownNameError, UsageError
+from serving import model_registry
 from serving.lookup import INCOMPATIBLE, lookup
 from serving.materialization_gate import midnight
 from serving.model_registry import (
@@ -87,6 +90,32 @@ def test_versions_serve_one_at_a_time_and_can_go_back(site: Site) -> None:
     deprecate(site.warehouse, "points", "2")
     with pytest.raises(UsageError, match="deprecated"):
         promote(site.warehouse, "points", "2", NOW)
+
+
+def test_of_two_promotions_at_once_one_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in ("1", "2"):
+        register(site.warehouse, version(number))
+    barrier, real, refused = threading.Barrier(2), model_registry._write, []
+
+    def met(*given: Any) -> None:
+        with suppress(threading.BrokenBarrierError):
+            barrier.wait(1)
+        real(*given)
+
+    def promoted(number: str) -> None:
+        try:
+            promote(site.warehouse, "points", number, NOW)
+        except LeaseHeldError as error:
+            refused.append(error)
+
+    monkeypatch.setattr(model_registry, "_write", met)
+    threads = [threading.Thread(target=promoted, args=(number,)) for number in ("1", "2")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(refused) == 1 and "models promote points" in refused[0].line()
+    assert [m.is_production for m in read_models(site.warehouse)].count(True) == 1
 
 
 def test_FM59_no_vector_leaves_for_a_contract_that_drifted(week: Site, monkeypatch: pytest.MonkeyPatch) -> None:
