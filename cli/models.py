@@ -169,7 +169,7 @@ def promote(model_id: str, model_version: str) -> None:
 @models.command()
 @click.argument("model_id")
 def rollback(model_id: str) -> None:
-    """Let the version serve again that served before the present one."""
+    """Let the version serve again that served before the present one; done twice, the one before that."""
     from schemas.clock import utc_now
     from serving.model_registry import rollback as back
 

@@ -174,7 +174,9 @@ def promote(warehouse: Warehouse, model_id: str, model_version: str, now: dt.dat
         return _promote(warehouse, model_id, model_version, now)
 
 
-def _promote(warehouse: Warehouse, model_id: str, model_version: str, now: dt.datetime) -> list[ModelVersion]:
+def _promote(
+    warehouse: Warehouse, model_id: str, model_version: str, now: dt.datetime, since: dt.datetime | None = None
+) -> list[ModelVersion]:
     chosen = find_model(warehouse, model_id, model_version)
     if chosen.status == DEPRECATED:
         raise UsageError("a deprecated version cannot serve", [f"{model_id} {model_version}"], "register it again under another version")
@@ -184,24 +186,36 @@ def _promote(warehouse: Warehouse, model_id: str, model_version: str, now: dt.da
     before = [m for m in read_models(warehouse, model_id) if m.is_production and m.model_version != model_version]
     written = [replace(m, is_production=False, production_end=now) for m in before]
     if not chosen.is_production:
-        written.append(replace(chosen, status=ACTIVE, is_production=True, production_start=now, production_end=None))
+        written.append(replace(chosen, status=ACTIVE, is_production=True, production_start=since or now, production_end=None))
     _write(warehouse, written)
     return written
 
 
 def rollback(warehouse: Warehouse, model_id: str, now: dt.datetime) -> ModelVersion:
-    """Let the version serve again that served before the present one.
+    """Let the version serve again that served before the present one; done twice it goes on to the one before that.
+
+    The version keeps the instant since which it served, and so its place in the order.
 
     Raises:
         UsageError: no version that may serve has served before.
         LeaseHeldError: somebody else is writing to the registry.
     """
     with _alone(warehouse, f"models rollback {model_id}"):
-        ended = [m for m in read_models(warehouse, model_id) if m.production_end and not m.is_production and m.status != DEPRECATED]
+        known = read_models(warehouse, model_id)
+        since = max((m.production_start or now for m in known if m.is_production), default=None)
+        # What began to serve after the present version was gone back from already: it is not "before".
+        ended = [
+            m
+            for m in known
+            if m.production_end
+            and not m.is_production
+            and m.status != DEPRECATED
+            and (since is None or (m.production_start or m.production_end) < since)
+        ]
         if not ended:
             raise UsageError("no earlier version has served", [model_id], "run: nba-features models promote")
         last = max(ended, key=lambda m: (m.production_end or now, m.production_start or now))
-        _promote(warehouse, model_id, last.model_version, now)
+        _promote(warehouse, model_id, last.model_version, now, since=last.production_start)
     return last
 
 

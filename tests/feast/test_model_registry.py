@@ -92,6 +92,24 @@ def test_versions_serve_one_at_a_time_and_can_go_back(site: Site) -> None:
         promote(site.warehouse, "points", "2", NOW)
 
 
+def test_going_back_twice_goes_on_to_the_version_before(site: Site) -> None:
+    days = (NOW + dt.timedelta(days=day) for day in range(20))
+    for number in ("1", "2", "3", "4"):
+        register(site.warehouse, version(number))
+    for number in ("1", "2", "3"):
+        promote(site.warehouse, "points", number, next(days))
+    assert [rollback(site.warehouse, "points", next(days)).model_version for _ in range(2)] == ["2", "1"]
+    with pytest.raises(UsageError, match="no earlier version"):
+        rollback(site.warehouse, "points", next(days))
+    for number in ("2", "3"):
+        promote(site.warehouse, "points", number, next(days))
+    assert rollback(site.warehouse, "points", next(days)).model_version == "2"
+    # From a version promoted after a rollback one goes back to what served until then, not to what was gone back from.
+    promote(site.warehouse, "points", "4", next(days))
+    assert [rollback(site.warehouse, "points", next(days)).model_version for _ in range(2)] == ["2", "1"]
+    assert [m.model_version for m in read_models(site.warehouse) if m.is_production] == ["1"]
+
+
 def test_of_two_promotions_at_once_one_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in ("1", "2"):
         register(site.warehouse, version(number))
