@@ -96,15 +96,19 @@ def lookup_routes(service: LookupService, metrics: Metrics) -> list[Route]:
             return write(found)
 
         async def route(request: Request) -> Response:
-            start = time.perf_counter()
+            start, status = time.perf_counter(), 500
             try:
                 write, kind = (as_arrow, ARROW) if ARROW in request.headers.get("accept", "") else (as_json, JSON)
                 # In a thread: a slate whose warehouse has to be read again keeps nobody else waiting.
                 response = Response(await run_in_threadpool(answered, await asked(request), write), media_type=kind)
+                status = response.status_code
             except FeatureStoreError as error:
                 response = _error(error)
-            metrics.seconds.labels(name).observe(time.perf_counter() - start)
-            metrics.requests.labels(name, str(response.status_code)).inc()
+                status = response.status_code
+            finally:
+                # What nobody expected leaves as 500 and is counted as that.
+                metrics.seconds.labels(name).observe(time.perf_counter() - start)
+                metrics.requests.labels(name, str(status)).inc()
             return response
 
         return route

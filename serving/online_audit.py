@@ -80,7 +80,7 @@ def _kind(stored: bytes | None, packed: bytes) -> str | None:
         return "missing"
     if stored == packed:
         return None
-    if stored[:FINGERPRINT_BYTES] != packed[:FINGERPRINT_BYTES]:
+    if stored[:FINGERPRINT_BYTES] != packed[:FINGERPRINT_BYTES] or len(stored) < FINGERPRINT_BYTES + 16:
         return "different"
     had, wanted = (np.frombuffer(row, "<i8", 2, FINGERPRINT_BYTES).tolist() for row in (stored, packed))
     return "older" if had < wanted else "newer" if had > wanted else "different"

@@ -18,7 +18,7 @@ from serving.packed.layout import FINGERPRINT_BYTES, FLOATS, NEVER, SLOTS, Layou
 class Block:
     """Rows of one view in the order they were asked for.
 
-    `incompatible` lists the rows that were written under another schema: they read as absent.
+    `incompatible` lists the rows that were written under another schema or are damaged: they read as absent.
     """
 
     layout: Layout
@@ -70,9 +70,11 @@ class Block:
 
     @cached_property
     def _side_columns(self) -> list[list[Any]]:
-        """Return the side values column by column."""
+        """Return the side values column by column; raise `ValueError` when a row's are damaged."""
         blank = b"[" + b",".join([b"null"] * len(self.layout.side)) + b"]"
-        rows = json.loads(b"[" + b",".join(side or blank for side in self.sides) + b"]")
+        rows = json.loads((b"[" + b",".join(blank if side is None else side for side in self.sides) + b"]").decode())
+        if len(rows) != len(self.sides) or not all(_is_side(self.layout, row) for row in rows):
+            raise ValueError("a row is damaged")
         return [list(column) for column in zip(*rows, strict=True)]
 
     def column(self, name: str) -> list[Any]:
@@ -103,7 +105,7 @@ class Block:
 
 
 def block_of(layout: Layout, stored: Sequence[bytes | None]) -> Block:
-    """Return the rows read from a store, None where it has none; rows of another schema are told apart, never decoded."""
+    """Return the rows read from a store, None where it has none; rows of another schema and damaged ones are told apart."""
     size, absent = layout.record.itemsize, layout.absent
     sides: tuple[bytes | None, ...] = ()
     if layout.side:
@@ -115,7 +117,9 @@ def block_of(layout: Layout, stored: Sequence[bytes | None]) -> Block:
     if len(raw) == size * len(heads):
         records = np.frombuffer(raw, layout.record)
         if bool((records["schema"] == layout.schema_number).all()):
-            return Block(layout, records, sides)
+            block = Block(layout, records, sides)
+            if not layout.side or _is_whole(block):
+                return block
     wrong = tuple(at for at, row in enumerate(stored) if row is not None and not _fits(layout, row))
     return block_of_fitting(layout, stored, wrong)
 
@@ -127,7 +131,25 @@ def block_of_fitting(layout: Layout, stored: Sequence[bytes | None], wrong: tupl
     return Block(layout, found.records, found.sides, wrong)
 
 
+def _is_side(layout: Layout, values: Any) -> bool:
+    return isinstance(values, list) and len(values) == len(layout.side)
+
+
+def _is_whole(block: Block) -> bool:
+    """TRUE when what follows the records can be read; it is read once, here, and kept."""
+    try:
+        block._side_columns  # noqa: B018 - kept by its first reading
+    except ValueError:
+        return False
+    return True
+
+
 def _fits(layout: Layout, row: bytes) -> bool:
-    """TRUE when the row was written under this schema."""
-    long_enough = len(row) > layout.record.itemsize if layout.side else len(row) == layout.record.itemsize
-    return long_enough and row[:FINGERPRINT_BYTES] == layout.fingerprint
+    """TRUE when the row was written under this schema and is whole."""
+    size = layout.record.itemsize
+    if row[:FINGERPRINT_BYTES] != layout.fingerprint or not layout.side:
+        return row[:FINGERPRINT_BYTES] == layout.fingerprint and len(row) == size
+    try:
+        return len(row) > size and _is_side(layout, json.loads(row[size:].decode()))
+    except ValueError:
+        return False

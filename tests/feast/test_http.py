@@ -226,6 +226,15 @@ def test_a_server_whose_online_store_fails_is_alive_and_not_ready(tonight: Site,
         assert (found.status_code, found.json()["error"]) == (503, "storage_unavailable")
 
 
+def test_what_nobody_expected_is_counted_as_500(tonight: Site, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(type(tonight.store.provider.online_store), "_fetch", broken)
+    assert client.get("/v1/slate", params=QUERY).status_code == 500
+    assert 'nba_features_requests_total{route="slate",status="500"} 1.0' in client.get("/metrics").text
+
+
 def test_a_correction_is_seen_at_once_although_the_slate_is_kept(tonight: Site, client: Client) -> None:
     assert client.get("/v1/slate", params=QUERY).json()["counts"]["ready"] == 4
     later = [stamp.as_py() + dt.timedelta(minutes=5) for stamp in store_table([TODAY]).column("event_timestamp")]

@@ -20,6 +20,7 @@ from schemas.errors import UnknownNameError, UsageError
 from serving.feature_store import _configuration, apply_definitions, open_feature_store
 from serving.lookup import INCOMPATIBLE, NOT_FOUND, NOT_READY, READY, STALE, Answer, Lookup, lookup
 from serving.materialization_gate import midnight
+from serving.packed.keys import encoded, text_keys
 from tests.feast.conftest import WEEK, Site
 from tests.feast.store_rows import LEDGER, block, ledger_row, player, publish, store_table, table_of
 from warehouse.protocol import RecordWrite, Warehouse
@@ -310,6 +311,18 @@ def test_rows_published_under_another_definition_are_incompatible(tonight: Site)
     tonight.warehouse.record([RecordWrite(LEDGER, [older])])
     answers = lookup(tonight.store, tonight.warehouse, V3, TODAY).answers
     assert {(a.verdict, a.reasons, a.vector) for a in answers} == {(INCOMPATIBLE, ("definition_changed",), None)}
+
+
+def test_a_damaged_row_is_incompatible_and_spoils_no_other(tonight: Site) -> None:
+    connection = tonight.store.provider.online_store._connection(tonight.store.config)
+    row = store_table(WEEK).to_pylist()[-4]
+    (key,) = text_keys({name: encoded([row[name]]) for name in ("player_lookup", "game_id")})
+    cut = "UPDATE nba_features_row_quality SET packed = substr(packed, 1, length(packed) - 5) WHERE entity_key = ?"
+    # First its text ends too early, in the end the record itself.
+    for _ in range(15):
+        assert connection.execute(cut, [key]).rowcount == 1
+        answers = lookup(tonight.store, tonight.warehouse, V3, TODAY).answers
+        assert [(a.verdict, a.vector is None) for a in answers] == [(INCOMPATIBLE, True), *[(READY, False)] * 3]
 
 
 def test_a_row_of_another_view_schema_is_incompatible(tonight: Site) -> None:
