@@ -27,7 +27,7 @@ from backfill.states import State
 from orchestration.outcome import LEDGER
 from orchestration.plan import own_tables
 from orchestration.runs import RUNS
-from schemas.errors import NoGamesError
+from schemas.errors import FeatureStoreError, NoGamesError, UsageError
 from schemas.rules import STORE_TABLE
 from schemas.settings import Settings
 from transformations.render import companions
@@ -199,9 +199,19 @@ def check_online_rows(patient: Patient) -> Iterator[Finding]:
     store = _store(patient)
     if store is None:
         return
-    from serving.online_audit import KINDS, REPLAYED, audit_online
+    from serving.online_audit import KINDS, REPLAYED, audit_online, materialized_intervals
+    from serving.packed.layout import instant_of
 
-    audits = list(audit_online(store, patient.warehouse))
+    try:
+        audits = list(audit_online(store, patient.warehouse))
+    except UsageError as error:
+        # The file was moved away: its tables are made anew and what was ever materialized is written again.
+        yield Finding("online", error.line(), ApplyDefinitions())
+        starts = [start for spans in materialized_intervals(patient.warehouse).values() for start, _ in spans]
+        written = plan_replay_from(patient.warehouse, instant_of(min(starts)) or patient.now) if starts else None
+        if written is not None:
+            yield Finding("online", "what was materialized is not there", ReplayOnline(written))
+        return
     told: dict[str, dict[str, int]] = {kind: {} for kind in KINDS}
     for audit in audits:
         for kind, count in audit.counts().items():
@@ -234,7 +244,15 @@ CHECKS: tuple[Check, ...] = (
 """In the order in which their repairs are walked: later ones may need what earlier ones mend."""
 
 
+def _checked(check: Check, patient: Patient) -> Iterator[Finding]:
+    """Yield what a check finds; one that cannot be made is a finding itself and stops no other."""
+    try:
+        yield from check(patient)
+    except FeatureStoreError as error:
+        yield Finding(check.__name__.removeprefix("check_").replace("_", " "), error.line())
+
+
 def examine(warehouse: Warehouse, settings: Settings, now: dt.datetime) -> tuple[Finding, ...]:
     """Return all that is wrong, in the order of the repairs; nothing is changed."""
     patient = examined(warehouse, settings, now)
-    return tuple(finding for check in CHECKS for finding in check(patient))
+    return tuple(finding for check in CHECKS for finding in _checked(check, patient))

@@ -55,10 +55,11 @@ class Commands(click.Group):
         except click.Abort:
             click.echo("interrupted: nothing half-done is visible", err=True)
             sys.exit(int(ExitStatus.ERROR))
+        except FeatureStoreError as error:
+            # First: what Feast's classes raise is an exception of click as well, and keeps the status of its own class.
+            _leave(error, words)
         except click.ClickException as error:
             _leave(_usage(error), words)
-        except FeatureStoreError as error:
-            _leave(error, words)
         except Exception as error:
             if os.environ.get(TRACEBACK):
                 raise

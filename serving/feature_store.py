@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from schemas.errors import UnknownNameError
+from schemas.errors import StorageUnavailableError, UnknownNameError
 from schemas.settings import Settings
 from serving.home import share_warehouse
 
@@ -51,6 +51,7 @@ def open_feature_store(settings: Settings, warehouse: Warehouse | None = None) -
 
     Raises:
         UsageError: the gcp profile lacks a setting.
+        StorageUnavailableError: the registry cannot be read.
     """
     with _lock:
         if warehouse is not None:
@@ -58,10 +59,18 @@ def open_feature_store(settings: Settings, warehouse: Warehouse | None = None) -
         if settings.home not in _stores:
             from feast import FeatureStore
             from feast.repo_config import RepoConfig
+            from sqlalchemy.exc import DatabaseError
 
             config = RepoConfig(**_configuration(settings))
             config.repo_path = repository_folder()
-            _stores[settings.home] = FeatureStore(config=config)
+            try:
+                store = FeatureStore(config=config)
+                # Feast would open it at the first question only.
+                _ = store.registry
+            except DatabaseError as error:
+                hint = "if it is no database any more move it away and run: feast apply, inside feature_repo"
+                raise StorageUnavailableError("the registry cannot be read", [config.registry.path, error.orig], hint) from None
+            _stores[settings.home] = store
         return _stores[settings.home]
 
 

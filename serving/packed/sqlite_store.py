@@ -7,6 +7,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,6 +24,7 @@ from serving.storage import writable_folder
 if TYPE_CHECKING:
     from feast import Entity, FeatureView, RepoConfig
 
+AWAY = "if it is no database any more move it away and run: nba-features doctor --repair"
 VARIABLES = 10_000
 """Keys of one SELECT; SQLite takes 32,766 at most."""
 WAIT_SECONDS = 30.0
@@ -57,6 +59,18 @@ def _table(project: str, view: str) -> str:
 
 def _unapplied(error: sqlite3.OperationalError) -> bool:
     return "no such table" in str(error)
+
+
+@contextmanager
+def _told(path: Path | str, views: Sequence[str]) -> Iterator[None]:
+    """Raise what SQLite says of a file that cannot be read as an error that says what to do."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        with clean_errors():
+            if isinstance(error, sqlite3.OperationalError) and _unapplied(error):
+                raise UsageError("a feature view has no table in the online store", views, "run: feast apply") from None
+            raise StorageUnavailableError("the online store cannot be read", [path, error], AWAY) from None
 
 
 def _ordered(keys: Write, packed: Sequence[Write]) -> list[tuple[Any, ...]]:
@@ -126,7 +140,7 @@ class PackedSqliteOnlineStore(PackedStore):
                 connection.execute("PRAGMA temp_store = MEMORY")
             except sqlite3.Error as error:
                 with clean_errors():
-                    raise StorageUnavailableError("the online store cannot be opened", [path, error]) from None
+                    raise StorageUnavailableError("the online store cannot be opened", [path, error], AWAY) from None
             known = self._local.known = (mark, connection)
         found: sqlite3.Connection = known[1]
         return found
@@ -142,17 +156,14 @@ class PackedSqliteOnlineStore(PackedStore):
         try:
             for places in shared.values():
                 views, keys = [asked[at][0] for at in places], asked[places[0]][1]
-                for start in range(0, len(keys), VARIABLES):
-                    part = keys[start : start + VARIABLES]
-                    for at, rows in zip(places, self._columns(connection, config.project, views, part), strict=True):
-                        found[at].extend(rows)
-        except sqlite3.OperationalError as error:
-            if not _unapplied(error):
-                raise
-            with clean_errors():
-                raise UsageError("a feature view has no table in the online store", views, "run: feast apply") from None
+                with _told(config.online_store.path, views):
+                    for start in range(0, len(keys), VARIABLES):
+                        part = keys[start : start + VARIABLES]
+                        for at, rows in zip(places, self._columns(connection, config.project, views, part), strict=True):
+                            found[at].extend(rows)
         finally:
-            connection.execute("COMMIT")
+            if connection.in_transaction:
+                connection.execute("COMMIT")
         return found
 
     @staticmethod
@@ -207,8 +218,14 @@ class PackedSqliteOnlineStore(PackedStore):
         return int(self._transaction(config, [view], lambda connection: max(0, connection.executemany(text, rows).rowcount)))
 
     def stored(self, config: RepoConfig, view: FeatureView) -> Iterator[tuple[bytes, bytes]]:
-        """Yield key and packed row of everything a view holds, as of one instant."""
-        yield from self._connection(config).execute(f"SELECT entity_key, packed FROM {_table(config.project, view.name)}")
+        """Yield key and packed row of everything a view holds, as of one instant.
+
+        Raises:
+            UsageError: the view has no table.
+            StorageUnavailableError: the file cannot be read.
+        """
+        with _told(self.path(config), [view.name]):
+            yield from self._connection(config).execute(f"SELECT entity_key, packed FROM {_table(config.project, view.name)}")
 
     def remove(self, config: RepoConfig, view: FeatureView, keys: Sequence[bytes]) -> int:
         """Remove the rows of these keys; return how many there were."""
@@ -225,7 +242,8 @@ class PackedSqliteOnlineStore(PackedStore):
 
     def newest_event(self, config: RepoConfig, view: FeatureView) -> dt.datetime | None:
         """Return the newest event time of a view."""
-        (newest,) = self._connection(config).execute(f"SELECT MAX(event_us) FROM {_table(config.project, view.name)}").fetchone()
+        with _told(self.path(config), [view.name]):
+            (newest,) = self._connection(config).execute(f"SELECT MAX(event_us) FROM {_table(config.project, view.name)}").fetchone()
         return None if newest is None else instant_of(newest)
 
     def update(

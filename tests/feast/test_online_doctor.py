@@ -15,6 +15,7 @@ from backfill.repairs import Clinic, merged
 from cli.main import main
 from orchestration.runs import Run
 from schemas.clock import UTC, utc_now
+from serving import feature_store as opened
 from serving.lookup import READY, lookup
 from serving.materialization_gate import midnight
 from serving.online_audit import audit_online
@@ -216,6 +217,38 @@ def test_FM54_a_killed_materialization_leaves_whole_rows_and_is_mended(
     assert set(lookup(week.store, week.warehouse, V3, DAY).verdicts) == {READY}
     states = week.warehouse.query("SELECT state, detail FROM nba_orchestration.materialization_history WHERE state != 'succeeded'")
     assert [(row["state"], row["detail"]) for row in states.to_pylist()] == [("failed", "the process died")]
+
+
+def spoiled(site: Site, name: str, text: bytes | None) -> None:
+    """Close the store and put something else in the place of one of its files, or nothing."""
+    (path,) = (site.settings.home / "feast").rglob(name)
+    site.store.provider.online_store._local.known[1].close()
+    opened._stores.pop(site.settings.home, None)
+    for left in path.parent.glob(f"{name}*"):
+        left.unlink()
+    if text is not None:
+        path.write_bytes(text)
+
+
+def test_an_online_file_that_is_gone_is_made_and_written_again(week: Site) -> None:
+    week.store.materialize(midnight(WEEK[0]), midnight(WEEK[-1] + dt.timedelta(days=1)))
+    before = online_values(week.store, WEEK)
+    spoiled(week, "packed.db", None)
+    found = CliRunner().invoke(main, ["doctor"])
+    assert (found.exit_code, "run: feast apply" in found.output) == (5, True), found.output
+    told = CliRunner().invoke(main, ["lookup", "--date", str(DAY)])
+    assert told.exit_code == 2 and "a feature view has no table" in told.output
+    repair(week)
+    assert findings(week) == [] and online_values(week.store, WEEK) == before
+
+
+@pytest.mark.parametrize(("name", "advice"), [("packed.db", "nba-features doctor --repair"), ("registry.db", "feast apply")])
+def test_a_file_that_is_no_database_is_a_finding_and_stops_no_other_check(week: Site, name: str, advice: str) -> None:
+    week.store.materialize(midnight(WEEK[0]), midnight(WEEK[-1] + dt.timedelta(days=1)))
+    spoiled(week, name, b"garbage " * 1000)
+    found = CliRunner().invoke(main, ["doctor"])
+    assert found.exit_code == 5 and "move it away and run: " + advice in found.output, found.output
+    assert "internal_error" not in found.output
 
 
 def test_the_doctor_without_a_store_says_nothing(site: Site) -> None:
