@@ -61,6 +61,7 @@ def lookup(
         rows.append((answer.player_lookup, answer.game_id, answer.verdict, answer.quality.get("quality_tier"), *cells, reasons))
     table(("player", "game", "verdict", "tier", *shown, "reasons"), rows, limit=60)
     counts = ", ".join(f"{count} {verdict}" for verdict, count in found.counts().items() if count)
+    why = f" ({', '.join(found.slate_reasons)})" if found.slate_reasons else ""
     click.echo(
-        f"\n{service} on {found.game_date}: {counts or 'nobody'}; vectors hold {len(contract.features)} features (--json shows them)"
+        f"\n{service} on {found.game_date}: {counts or 'nobody'}{why}; vectors hold {len(contract.features)} features (--json shows them)"
     )

@@ -55,6 +55,8 @@ class Answer:
 class Lookup:
     """The answers for a slate, in the order of the players, column by column; `answers` gives them one by one.
 
+    `slate_reasons` says why the date has no published rows at all.
+
     `matrix` is players x features in the service's order, NaN for NULL, for a masked default and in every row that is not
     ready; `nulls` tells a NULL apart. `events` are microseconds, `NO_TIME` without a row. `quality` holds None where there is
     no row to speak of.
@@ -73,6 +75,7 @@ class Lookup:
     events: np.ndarray[Any, Any]
     quality: Mapping[str, Sequence[Any]]
     schema_version: str = ""
+    slate_reasons: Reasons = ()
 
     @cached_property
     def answers(self) -> tuple[Answer, ...]:
@@ -110,6 +113,7 @@ class Lookup:
             "feature_schema_version": self.schema_version,
             "features": list(self.features),
             "game_date": self.game_date.isoformat(),
+            "reasons": list(self.slate_reasons),
             "counts": self.counts(),
         }
 
@@ -201,6 +205,7 @@ def answer_slate(
         newest if is_row.all() else np.where(is_row, newest, NO_TIME),
         rows.quality,
         load_catalogue().schema_version,
+        slate.reasons,
     )
     if named is not None and len(players) != len(named):
         at = {player: place for place, player in enumerate(players)}

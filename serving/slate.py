@@ -27,6 +27,11 @@ WHERE game_date = @game_date
 ORDER BY player_lookup
 """
 GAME = "SELECT game_date FROM nba_raw.schedule WHERE game_id = @game_id"
+GAME_DATES = """
+SELECT DISTINCT game_date FROM nba_raw.schedule WHERE game_date BETWEEN @first_date AND @last_date AND status != 'postponed'
+"""
+AROUND = dt.timedelta(days=200)
+"""Days in which a schedule that is there at all has a game, the summer included."""
 GAME_PLAYERS = f"SELECT player_lookup FROM {EXPECTED} WHERE game_id = @game_id AND game_date = @game_date ORDER BY player_lookup"
 DEFINITION_CHANGED = "definition_changed"
 """Reason of rows that were published under another definition of the store than today's."""
@@ -85,13 +90,20 @@ class Slate:
         return found
 
 
+def _why_unpublished(warehouse: Warehouse, game_date: dt.date) -> str:
+    """Tell a day without games from a date that was not built; of a schedule that knows no game around it nothing is told."""
+    around = {"first_date": game_date - AROUND, "last_date": game_date + AROUND}
+    played = warehouse.query(GAME_DATES, around).column("game_date").to_pylist()
+    return "no_games" if played and game_date not in played else "date_not_published"
+
+
 def read_slate(warehouse: Warehouse, game_date: dt.date) -> Slate:
     """Return the slate; a date that is not published in the ledger has none."""
     entry = read_ledger(warehouse, STORE_TABLE).get(game_date)
     if entry is None or entry.state != PUBLISHED:
         blocked = entry is not None and entry.state == BLOCKED
         reasons = [reason for reason in (entry.reasons if entry else "").split(",") if reason]
-        return Slate(game_date, {}, ("date_blocked", *reasons) if blocked else ("date_not_published",))
+        return Slate(game_date, {}, ("date_blocked", *reasons) if blocked else (_why_unpublished(warehouse, game_date),))
     rows = warehouse.query(SLATE, {"game_date": game_date}).to_pylist()
     differs = () if entry.definition_version == partition_definition(STORE_TABLE) else (DEFINITION_CHANGED,)
     return Slate(game_date, {row["player_lookup"]: row for row in rows}, (), differs)

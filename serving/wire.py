@@ -77,6 +77,7 @@ def as_arrow(found: Lookup) -> bytes:
     for at, name in enumerate(found.features):
         columns[name] = pa.array(np.ascontiguousarray(found.matrix[:, at]), pa.float64(), mask=found.nulls[:, at] | off)
     told = {"service": found.service, "feature_schema_version": found.schema_version, "game_date": found.game_date.isoformat()}
+    told["reasons"] = ",".join(found.slate_reasons)
     rows = pa.table(columns).replace_schema_metadata(told)
     stream = io.BytesIO()
     with pa.ipc.new_stream(stream, rows.schema) as writer:

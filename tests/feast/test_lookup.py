@@ -21,6 +21,7 @@ from serving.feature_store import _configuration, apply_definitions, open_featur
 from serving.lookup import INCOMPATIBLE, NOT_FOUND, NOT_READY, READY, STALE, Answer, Lookup, lookup
 from serving.materialization_gate import midnight
 from serving.packed.keys import encoded, text_keys
+from serving.wire import as_json
 from tests.feast.conftest import WEEK, Site
 from tests.feast.store_rows import LEDGER, block, ledger_row, player, publish, store_table, table_of
 from warehouse.protocol import RecordWrite, Warehouse
@@ -111,6 +112,19 @@ def test_a_blocked_date_answers_with_nothing_though_it_is_online(tonight: Site) 
     assert lookup(tonight.store, tonight.warehouse, V3, TODAY).answers == ()
     answer = one(lookup(tonight.store, tonight.warehouse, V3, TODAY, [known(tonight)]))
     assert (answer.verdict, answer.reasons) == (NOT_FOUND, ("date_blocked", "red_share", "row_completeness"))
+
+
+def test_the_slates_reasons_are_told_though_nobody_is_on_it(tonight: Site) -> None:
+    games = table_of("nba_raw.schedule", {"game_id": ["0022400001"], "game_date": [WEEK[0]], "status": ["final"]}, 1)
+    publish(tonight.warehouse, games, "nba_raw.schedule")
+    block(tonight.warehouse, TODAY, "red_share,row_completeness")
+    free = WEEK[0] + dt.timedelta(days=100)
+    for date, reasons in ((TODAY, ["date_blocked", "red_share", "row_completeness"]), (free, ["no_games"])):
+        found = lookup(tonight.store, tonight.warehouse, V3, date)
+        assert (found.as_dict()["reasons"], json.loads(as_json(found))["reasons"], found.answers) == (reasons, reasons, ())
+        told = CliRunner().invoke(main, ["lookup", "--date", str(date)])
+        assert told.exit_code == 0 and f"nobody ({', '.join(reasons)})" in told.output
+    assert lookup(tonight.store, tonight.warehouse, V3, WEEK[1]).slate_reasons == ()
 
 
 def known(site: Site) -> str:
