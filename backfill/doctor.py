@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from backfill.calendar import Calendar, expected_calendar
@@ -244,15 +245,23 @@ CHECKS: tuple[Check, ...] = (
 """In the order in which their repairs are walked: later ones may need what earlier ones mend."""
 
 
-def _checked(check: Check, patient: Patient) -> Iterator[Finding]:
-    """Yield what a check finds; one that cannot be made is a finding itself and stops no other."""
+def _walked(name: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """Yield what a check finds; one that fails is a finding itself, so that the others can still be heard."""
     try:
-        yield from check(patient)
+        yield from look()
     except FeatureStoreError as error:
-        yield Finding(check.__name__.removeprefix("check_").replace("_", " "), error.line())
+        yield Finding(name, f"could not be looked at: {error.line()}")
 
 
 def examine(warehouse: Warehouse, settings: Settings, now: dt.datetime) -> tuple[Finding, ...]:
     """Return all that is wrong, in the order of the repairs; nothing is changed."""
-    patient = examined(warehouse, settings, now)
-    return tuple(finding for check in CHECKS for finding in _checked(check, patient))
+    found: list[Finding] = []
+    try:
+        patient = examined(warehouse, settings, now)
+    except FeatureStoreError as error:
+        # Without a calendar the checks that need none still run.
+        found.append(Finding("calendar", f"could not be looked at: {error.line()}"))
+        patient = Patient(warehouse, settings, now, None)
+    for check in CHECKS:
+        found += _walked(check.__name__.removeprefix("check_"), partial(check, patient))
+    return tuple(found)

@@ -43,7 +43,7 @@ def doctor(repair: bool, as_json: bool) -> None:
             click.echo(item.line())
         if not findings:
             click.echo("everything agrees")
-        elif not repair:
+        elif steps and not repair:
             click.echo(f"\n{len(steps)} repairs; run: nba-features doctor --repair")
     if findings:
         raise SystemExit(int(ExitStatus.PARTLY))

@@ -34,6 +34,7 @@ REACHED = f"SELECT MAX(recorded_at) AS written_at, MAX(end_time) AS reached FROM
 SAID = {
     "published": "is published",
     "warned": "is published, with warnings",
+    "damaged": "was published, and its rows cannot be read now",
     "blocked": "is blocked: its new rows are not served",
     "waiting": "waits: the store has not been built",
     "never_built": "has never been built",
@@ -46,6 +47,8 @@ def state_of(facts: Facts, date: dt.date) -> str:
     entry = facts.ledger.get((STORE_TABLE, date))
     if entry is not None and entry["state"] == "blocked":
         return "blocked"
+    if entry is not None and entry["state"] == "published" and STORE_TABLE in facts.damaged:
+        return "damaged"
     if date in facts.days:
         fate = (facts.metrics.get(date) or {}).get("fate")
         return "warned" if fate == "warned" else "published"
@@ -67,16 +70,22 @@ def _stale_inputs(warehouse: Warehouse, facts: Facts, date: dt.date) -> tuple[st
 
 
 def _altered(warehouse: Warehouse, facts: Facts, date: dt.date) -> Iterator[Cause]:
-    """Yield that the rows a reader finds are not those that were published."""
-    entry = facts.ledger.get((STORE_TABLE, date))
-    if entry is None or entry["state"] != "published":
-        return
-    damaged = date in warehouse.damaged(STORE_TABLE)
-    part = None if damaged else warehouse.readable(STORE_TABLE, date, date).get(date)
-    if damaged or (part.fingerprint if part else None) != entry["fingerprint"]:
-        what = "cannot be read any more" if damaged else "are not those that were published"
-        fact = f"the rows of {date} in {short(STORE_TABLE)} {what}"
-        yield Cause("rows_altered", STORE_TABLE, "P1", fact, (fact,), (remedies.mend_ledger(),), run_id=entry["run_id"], dates=(date,))
+    """Yield of each table made for the date that the rows a reader finds are not those that were published."""
+    for table in dated_tables():
+        entry, lost = facts.ledger.get((table, date)), facts.damaged.get(table, ())
+        if entry is None or entry["state"] != "published":
+            continue
+        if date in lost:
+            fact = f"the rows of {date} in {short(table)} cannot be read any more: their file is damaged or gone"
+        elif lost:
+            fact = f"rows of {len(lost)} other dates in {short(table)} cannot be read any more, and none of the table until they are mended"
+        else:
+            part = warehouse.readable(table, date, date).get(date)
+            if (part.fingerprint if part else None) == entry["fingerprint"]:
+                continue
+            fact = f"the rows of {date} in {short(table)} are not those that were published"
+        command = remedies.make_damaged_again() if lost else remedies.mend_ledger()
+        yield Cause("rows_altered", table, "P1", fact, (fact,), (command,), run_id=entry["run_id"], dates=(date,))
 
 
 def _not_online(warehouse: Warehouse, facts: Facts, date: dt.date) -> Iterator[Cause]:
@@ -101,6 +110,8 @@ def _causes(warehouse: Warehouse, facts: Facts, date: dt.date, features: Sequenc
     state = state_of(facts, date)
     if state in ("never_built", "to_come"):
         return tuple(causes_of_never_built(facts, date))
+    if state == "damaged":
+        return tuple(_altered(warehouse, facts, date))
     symptom = f"{date} {SAID[state]}"
     found = list(causes_of_jobs(facts, date, symptom))
     of_features = list(causes_of_features(facts, date, features))
@@ -118,7 +129,9 @@ def _causes(warehouse: Warehouse, facts: Facts, date: dt.date, features: Sequenc
     found = list(known.values())
     found += [cause for cause in causes_of_gate(facts, date, bool(found)) if not any(other.subject == cause.subject for other in found)]
     if deep:
-        found += [*_altered(warehouse, facts, date), *_not_online(warehouse, facts, date)]
+        known_of = {cause.subject for cause in found}
+        found += [cause for cause in _altered(warehouse, facts, date) if cause.subject not in known_of]
+        found += _not_online(warehouse, facts, date)
         if not found:
             found += _stale(warehouse, facts, date)
     order = {severity: place for place, severity in enumerate(("P0", "P1", "P2", "P3", "info"))}
@@ -190,7 +203,7 @@ def _headline(facts: Facts, date: dt.date, causes: Sequence[Cause]) -> str:
 def explain_date(warehouse: Warehouse, facts: Facts, date: dt.date, deep: bool = True) -> DateExplanation:
     """Return the explanation of one date; `deep` also reads its rows again and looks at what came after it."""
     state, day = state_of(facts, date), facts.day(date)
-    if deep and state in ("waiting", "blocked"):
+    if deep and state in ("waiting", "blocked") and not facts.damaged:
         facts.gate.update({(item.job, date): item for item in check(warehouse, date)})
     features = feature_findings(facts, date)
     causes = _causes(warehouse, facts, date, features, deep)

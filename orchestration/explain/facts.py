@@ -72,6 +72,7 @@ class Facts:
     boxed: Mapping[str, Mapping[dt.date, int]]
     readable: Mapping[str, Mapping[dt.date, Partition]]
     now: dt.datetime
+    damaged: Mapping[str, tuple[dt.date, ...]] = field(default_factory=dict)
     alive: Mapping[str, bool] = field(default_factory=dict)
     refused: dict[tuple[str, dt.date], str] = field(default_factory=dict)
     gate: dict[tuple[str, dt.date], Dependency] = field(default_factory=dict)
@@ -213,13 +214,16 @@ def read_facts(warehouse: Warehouse, dates: Sequence[dt.date], now: dt.datetime,
     contracts = load_contracts().values()
     raw = [spec.name for spec in contracts if spec.built_by == "ingest" and spec.partition is not None]
     built = [spec.name for spec in contracts if spec.built_by == "sql"]
+    damaged = {name: dates for name in built if (dates := warehouse.damaged(name))}
+    # One damaged file makes the whole store unreadable: what can be said then is in the records.
+    legible = [] if STORE_TABLE in damaged else compared
     blocked = read_days(warehouse, wanted, True) if any(warehouse.partitions(BLOCKED_TABLE, wanted[0], wanted[-1])) else {}
-    labels = read_labels(warehouse, compared, False)
+    labels = read_labels(warehouse, legible, False) if legible else {}
     if blocked:
         labels |= read_labels(warehouse, sorted(blocked), True)
     return Facts(
         dates=wanted,
-        days=read_days(warehouse, compared, False),
+        days=read_days(warehouse, legible, False) if legible else {},
         blocked_days=blocked,
         labels=labels,
         comparisons=comparisons,
@@ -237,5 +241,6 @@ def read_facts(warehouse: Warehouse, dates: Sequence[dt.date], now: dt.datetime,
         },
         readable={name: warehouse.partitions(name, span["start_date"], span["end_date"]) for name in built},
         now=now,
+        damaged=damaged,
         alive={row["holder"]: warehouse.is_alive(row["holder"]) for row in runs if row["state"] == "running"},
     )

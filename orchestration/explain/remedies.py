@@ -62,3 +62,8 @@ def cascade() -> str:
 def mend_ledger() -> str:
     """Return the command that holds ledger and tables against each other and mends them."""
     return f"{PROGRAM} doctor --repair"
+
+
+def make_damaged_again() -> str:
+    """Return the command that retires rows whose file is damaged and makes them again, though nothing can be read of them."""
+    return f"{PROGRAM} backfill --skip-preflight"

@@ -17,7 +17,7 @@ from schemas.clock import eastern_date
 from schemas.errors import UnknownNameError
 from warehouse.protocol import Warehouse
 
-NEEDS_LOOKING = ("blocked", "waiting", "never_built")
+NEEDS_LOOKING = ("blocked", "waiting", "never_built", "damaged")
 SHOWN_DATES = 6
 
 

@@ -175,7 +175,7 @@ def test_a_missing_or_damaged_data_file_is_told(filled: EmbeddedWarehouse, setti
     fresh = EmbeddedWarehouse(settings)
     told = told_by(lambda: fresh.query(POINTS))
     assert_one_line(told, WarehouseError, "a data file of the warehouse is missing or damaged")
-    assert path.name in told[2]
+    assert path.name in told[2] and "run: nba-features ingest" in told[2]
     fresh.close()
 
 

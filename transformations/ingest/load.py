@@ -51,8 +51,8 @@ class IngestReport:
 
 
 def _changed(warehouse: Warehouse, staged: Staged) -> tuple[dt.date, ...]:
-    present = warehouse.partitions(staged.table)
-    return tuple(key for key, part in staged.partitions.items() if present.get(key) != part)
+    present, lost = warehouse.partitions(staged.table), set(warehouse.damaged(staged.table))
+    return tuple(key for key, part in staged.partitions.items() if key in lost or present.get(key) != part)
 
 
 def _reconcile(staged: Staged, rows: pa.Table) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 WRITE_HINT = "nothing was changed; free space, grant write rights or set NBA_FEATURES_HOME to another folder"
 DAMAGE_HINT = "restore it from a copy, or set NBA_FEATURES_HOME to a new folder and ingest again"
+BUILT_HINT = "run: nba-features backfill --skip-preflight"
+RAW_HINT = "run: nba-features ingest, with the words it was given before; or restore the file from a copy"
+FILE_OF = re.compile(r"[/\\]tables[/\\](\w+)\.(\w+)[/\\]")
 MEMORY_HINT = "raise NBA_FEATURES_MEMORY_LIMIT or ask for a shorter range"
 UNWRITABLE = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")
 NO_ROOM_OR_RIGHTS = ("permission denied", "read-only", "no space", "too large", "could not write", "quota")
@@ -50,6 +54,15 @@ def storage_errors(action: str) -> Iterator[None]:
         raise StorageUnavailableError(f"the warehouse cannot {action}", [first_line(error)], WRITE_HINT) from None
 
 
+def _hint_for(line: str) -> str:
+    """Return what brings the rows of a damaged file back: what was built is made again, what was loaded is loaded again."""
+    found = FILE_OF.search(line)
+    # An ingest reads the schedule to tell whether it is of this league, so it cannot mend that one.
+    if found is None or found[2] == "schedule":
+        return DAMAGE_HINT
+    return RAW_HINT if found[1] == "nba_raw" else BUILT_HINT
+
+
 def of_duckdb(error: duckdb.Error) -> WarehouseError:
     """Return what an error of DuckDB means here."""
     import duckdb
@@ -60,7 +73,7 @@ def of_duckdb(error: duckdb.Error) -> WarehouseError:
     text = line.lower()
     is_file = isinstance(error, duckdb.IOException | duckdb.InvalidInputException | duckdb.SerializationException)
     if is_file and not any(sign in text for sign in NO_ROOM_OR_RIGHTS) and any(sign in text for sign in UNREADABLE_FILE):
-        return WarehouseError("a data file of the warehouse is missing or damaged", [line], DAMAGE_HINT)
+        return WarehouseError("a data file of the warehouse is missing or damaged", [line], _hint_for(line))
     if isinstance(error, duckdb.IOException):
         return StorageUnavailableError("the warehouse cannot read or write its files", [line], WRITE_HINT)
     return WarehouseError("a statement failed", [line])
