@@ -276,7 +276,10 @@ def causes_of_never_built(facts: Facts, date: dt.date) -> Iterator[Cause]:
         fact = f"{_when(stopped)} ended as {_ended(stopped)}"
         yield Cause("run_stopped", STORE_TABLE, severity, fact, (symptom, fact), again, "", stopped["run_id"], (date,))
         return
-    if facts.runs_about(date) or first is None or first.state != "never_ran" or _any_completion(facts, date):
+    if first is None:
+        yield cause_of_store_alone(facts, date, symptom)
+        return
+    if facts.runs_about(date) or first.state != "never_ran" or _any_completion(facts, date):
         yield from causes_of_jobs(facts, date, symptom)
         return
     if date > today:
@@ -285,6 +288,17 @@ def causes_of_never_built(facts: Facts, date: dt.date) -> Iterator[Cause]:
         return
     fact = f"no run has worked on {date}: {first.name} is the first of the jobs that wait to be run"
     yield Cause("never_ran", first.job, severity, fact, (symptom, fact), again, dates=(date,))
+
+
+def cause_of_store_alone(facts: Facts, date: dt.date, symptom: str) -> Cause:
+    """Return that every job before the store has delivered and the store itself was not made."""
+    state, again = job_state(facts, STORE_TABLE, date), (remedies.run_again(facts, date),)
+    chain = (symptom, f"every job before the store has delivered for {date}")
+    if state.state == "failed":
+        fact = f"the store failed for {date} in {_when(facts.runs.get(state.run_id or ''))}: {state.detail or 'no reason recorded'}"
+        return Cause("job_failed", STORE_TABLE, _severity(facts, date, BLOCKING), fact, (*chain, fact), again, "", state.run_id, (date,))
+    fact = f"the store has not been started for {date}, though all it is made from is there"
+    return Cause("never_ran", STORE_TABLE, _severity(facts, date, BLOCKING), fact, (*chain, fact), again, dates=(date,))
 
 
 def _any_completion(facts: Facts, date: dt.date) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from orchestration.dependencies import check
 from orchestration.explain import remedies
 from orchestration.explain.causes import (
+    cause_of_store_alone,
     causes_of_features,
     causes_of_gaps,
     causes_of_gate,
@@ -18,7 +19,7 @@ from orchestration.explain.causes import (
     short,
 )
 from orchestration.explain.facts import Facts, read_facts
-from orchestration.explain.findings import Cause, DateExplanation, FeatureFinding, worst
+from orchestration.explain.findings import SEVERITIES, Cause, DateExplanation, FeatureFinding, worst
 from orchestration.explain.jobs import jobs_of
 from orchestration.explain.labels import category_findings, feature_findings
 from orchestration.lineage import upstream_fingerprints
@@ -109,11 +110,18 @@ def _stale(warehouse: Warehouse, facts: Facts, date: dt.date) -> Iterator[Cause]
 def _causes(warehouse: Warehouse, facts: Facts, date: dt.date, features: Sequence[FeatureFinding], deep: bool) -> tuple[Cause, ...]:
     state = state_of(facts, date)
     if state in ("never_built", "to_come"):
-        return tuple(causes_of_never_built(facts, date))
+        found = list(causes_of_never_built(facts, date))
+        # A date that was due may be missing because what it is made from never came: that is told with it.
+        if state == "never_built":
+            found += causes_of_gaps(warehouse, facts, date, f"nothing is published of {date}", True)
+        return _in_order(found)
     if state == "damaged":
         return tuple(_altered(warehouse, facts, date))
     symptom = f"{date} {SAID[state]}"
     found = list(causes_of_jobs(facts, date, symptom))
+    if state == "waiting" and not found:
+        # What the last run waited for has come since, and nobody has gone on from there.
+        found = [cause_of_store_alone(facts, date, symptom)]
     of_features = list(causes_of_features(facts, date, features))
     known = {(cause.code, cause.subject): cause for cause in found}
     # The way by the features says more than the way by the jobs; the cause is the same.
@@ -134,7 +142,11 @@ def _causes(warehouse: Warehouse, facts: Facts, date: dt.date, features: Sequenc
         found += _not_online(warehouse, facts, date)
         if not found:
             found += _stale(warehouse, facts, date)
-    order = {severity: place for place, severity in enumerate(("P0", "P1", "P2", "P3", "info"))}
+    return _in_order(found)
+
+
+def _in_order(found: Sequence[Cause]) -> tuple[Cause, ...]:
+    order = {severity: place for place, severity in enumerate(SEVERITIES)}
     return tuple(sorted(found, key=lambda cause: order[cause.severity]))
 
 
