@@ -75,6 +75,11 @@ def _write(warehouse: Warehouse, row: Mapping[str, Any]) -> None:
     warehouse.record([RecordWrite(RUNS, [row])])
 
 
+def has_died(warehouse: Warehouse, row: Mapping[str, Any], at: dt.datetime) -> bool:
+    """TRUE for a run on record as running whose process is gone, or that is older than any run may become."""
+    return row["state"] == "running" and (not warehouse.is_alive(row["holder"]) or at - row["started_at"] > LONGEST_RUN)
+
+
 def close_dead_runs(warehouse: Warehouse, at: dt.datetime) -> list[str]:
     """Mark runs as died whose process is gone; return their ids.
 
@@ -82,7 +87,7 @@ def close_dead_runs(warehouse: Warehouse, at: dt.datetime) -> list[str]:
     may become.
     """
     open_runs = warehouse.query(f"SELECT * FROM {RUNS} WHERE state = 'running'").to_pylist()
-    dead = [row for row in open_runs if not warehouse.is_alive(row["holder"]) or at - row["started_at"] > LONGEST_RUN]
+    dead = [row for row in open_runs if has_died(warehouse, row, at)]
     closed = [
         {**row, "state": "died", "ended_at": at, "exit_status": int(ExitStatus.ERROR), "detail": "the process ended without a word"}
         for row in dead

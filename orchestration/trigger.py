@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from orchestration.event_log import record_events
 from orchestration.gate_state import READY, Gate, gate
 from orchestration.outbox import DELIVERIES, message
 from orchestration.outcome import COMPLETIONS
+from orchestration.runs import RUNS, has_died
 from quality.events import MESSAGE, event_id
 from schemas.contracts import contract
 from schemas.errors import UsageError, WarehouseError
@@ -33,6 +34,14 @@ FROM {COMPLETIONS}
 WHERE job = @job AND game_date = @game_date
 ORDER BY completed_at, run_id
 """
+SINCE = f"""
+SELECT run_id, command, state, holder, started_at
+FROM {RUNS}
+WHERE started_at >= @at AND start_date <= @game_date AND end_date >= @game_date
+ORDER BY started_at, run_id
+"""
+BUILDING = ("run", "backfill")
+"""Commands that make the store; what only looks at a date says nothing of its start."""
 EARLY = dt.timedelta(minutes=10)
 """How far the clock of a job may run ahead."""
 
@@ -90,10 +99,20 @@ def _inputs(found: Gate) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _may_start(found: Gate, starts: list[Mapping[str, Any]], builds: list[Mapping[str, Any]], inputs: str) -> str:
+def _ended_badly(warehouse: Warehouse, game_date: dt.date, since: dt.datetime, now: dt.datetime) -> bool:
+    """TRUE when the latest run for the date since an instant did not succeed; one that died has left no completion of the store."""
+    rows = warehouse.query(SINCE, {"at": since, "game_date": game_date}).to_pylist()
+    runs = [row for row in rows if json.loads(row["command"]).get("command") in BUILDING]
+    return bool(runs) and (has_died(warehouse, runs[-1], now) or runs[-1]["state"] not in ("running", "succeeded"))
+
+
+def _may_start(
+    found: Gate, starts: list[Mapping[str, Any]], builds: list[Mapping[str, Any]], inputs: str, ended_badly: Callable[[dt.datetime], bool]
+) -> str:
     """Say whether a ready gate starts the store: not when these rows are in it already, and a second time only after a failure.
 
-    A later start of the same date needs two things: the build since the last one did not succeed, and a job has delivered anew.
+    A later start of the same date needs two things: the build since the last one did not succeed, by its completion or by the
+    record of its run, and a job has delivered anew.
     """
     newest = max(job.completed_at for job in found.jobs if job.completed_at is not None)
     if builds and builds[-1]["status"] == "success" and builds[-1]["completed_at"] >= newest:
@@ -101,8 +120,10 @@ def _may_start(found: Gate, starts: list[Mapping[str, Any]], builds: list[Mappin
     if not starts:
         return STARTED
     last = starts[-1]
+    if json.loads(last["detail"])["inputs"] == inputs:
+        return CLAIMED
     failed = any(row["completed_at"] >= last["completed_at"] and row["status"] != "success" for row in builds[-1:])
-    return STARTED if failed and json.loads(last["detail"])["inputs"] != inputs else CLAIMED
+    return STARTED if failed or ended_badly(last["completed_at"]) else CLAIMED
 
 
 def start_store(warehouse: Warehouse, game_date: dt.date, at: dt.datetime, topic: str) -> Reaction:
@@ -114,7 +135,7 @@ def start_store(warehouse: Warehouse, game_date: dt.date, at: dt.datetime, topic
         _inputs(found),
         *(warehouse.query(OF_JOB, {"job": job, "game_date": game_date}).to_pylist() for job in (STORE_TABLE, START)),
     )
-    verdict = _may_start(found, starts, builds, inputs)
+    verdict = _may_start(found, starts, builds, inputs, lambda since: _ended_badly(warehouse, game_date, since, at))
     if verdict != STARTED:
         return Reaction(RECORDED, verdict, game_date)
     claim = f"start-{len(starts) + 1:04d}"

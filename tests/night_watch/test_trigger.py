@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from orchestration.gate_state import READY, gate
 from orchestration.outbox import DELIVERIES, WAITING
 from orchestration.outcome import COMPLETIONS
+from orchestration.runs import RUNS
 from orchestration.trigger import BUILT, CLAIMED, DUPLICATE, NOT_READY, REFUSED, START, STARTED, Reaction, on_completion
 from quality.events import EVENTS
 from schemas.contracts import contract
@@ -228,6 +229,23 @@ def test_a_failed_start_is_repeated_when_a_job_delivers_anew_and_not_before(ware
     store_said(warehouse, "success", NOW + 5 * MINUTE, "second")
     assert hear(warehouse, repaired, NOW + 6 * MINUTE).store == BUILT
     assert hear(warehouse, said(CACHE, run="r3", at=NOW + 7 * MINUTE), NOW + 8 * MINUTE).store == CLAIMED and starts(warehouse) == 2
+
+
+@pytest.mark.parametrize(("state", "again"), [("running", True), ("died", True), ("failed", True), ("alive", False)])
+def test_FM60_a_start_whose_run_died_is_repeated_when_a_job_delivers_anew(warehouse: EmbeddedWarehouse, state: str, again: bool) -> None:
+    for job in JOBS:
+        hear(warehouse, said(job))
+    here = warehouse.this_process()
+    holder = here if state == "alive" else here.rsplit(":", 2)[0] + ":999999:1"
+    row = {
+        "run_id": "start", "command": '{"command": "run"}', "started_at": NOW + MINUTE, "state": "running" if state == "alive" else state,
+        "holder": holder, "code_version": "0", "definition_version": "0", "start_date": TODAY, "end_date": TODAY, "rows_written": 0,
+    }  # fmt: skip
+    look = {**row, "run_id": "watch", "command": '{"command": "monitor"}', "started_at": NOW + 2 * MINUTE, "state": "succeeded"}
+    warehouse.record([RecordWrite(RUNS, [row, look])])
+    assert hear(warehouse, said(FACTORS), NOW + 2 * MINUTE).store == CLAIMED, "a copy is no reason to try the same rows again"
+    assert hear(warehouse, said(FACTORS, run="r2", at=NOW + 3 * MINUTE), NOW + 3 * MINUTE).started == again
+    assert starts(warehouse) == 1 + again
 
 
 @pytest.mark.parametrize(
