@@ -31,6 +31,7 @@ LATEST_RUNS = f"SELECT * FROM {RUNS} ORDER BY started_at DESC, run_id DESC LIMIT
 ONLINE = """
 SELECT MAX(end_time) AS reached FROM nba_orchestration.materialization_history WHERE state = 'succeeded'
 """
+URGENT = ("P0", "P1")
 STATES_OF_RUNS = ("failed", "died", "blocked", "waiting")
 
 
@@ -125,11 +126,17 @@ def read_status(warehouse: Warehouse, now: dt.datetime, today: dt.date | None = 
     runs = warehouse.query(LATEST_RUNS).to_pylist()
     events: Counter[str] = Counter()
     oldest: list[dt.datetime] = []
+    waiting: Counter[str] = Counter()
     for row in warehouse.query(OPEN).to_pylist():
         events[row["severity"]] += row["n"]
-        if row["severity"] in ("P0", "P1"):
+        if row["severity"] in URGENT:
             oldest.append(row["oldest"])
+            # What somebody has acknowledged is in hands already.
+            waiting[row["severity"]] += row["n"] if row["resolution_status"] == "open" else 0
     attention = _attention(warehouse, day, nights, runs)
+    if waiting.total():
+        counts = " and ".join(f"{waiting[severity]} {severity}" for severity in URGENT if waiting[severity])
+        attention.append((f"{counts} events are open and nobody has acknowledged them", "nba-features events list"))
     if not nights:
         attention.append((f"the schedule has no game within {BACK.days} days of {day}", "nba-features ingest --dry-run"))
     online = warehouse.query(ONLINE).to_pylist()[0]

@@ -47,6 +47,14 @@ def test_FM08_status_names_the_night_and_where_to_go_on(waiting: Site) -> None:
     assert what in shown and command in shown
 
 
+def test_FM08_open_events_need_a_person_until_somebody_has_acknowledged_them(waiting: Site) -> None:
+    # Of a day on which nothing else is wrong: the events of another date are still nobody's.
+    answer = waiting.call("status", "--date", str(waiting.yesterday), "--json")
+    (what, command), *_ = [item for item in answer.json["attention"] if "acknowledged" in item[0]]
+    assert answer.status == 5 and what.startswith(f"{answer.json['events']['P1']} P1 events are open") and command == "nba-features events list"
+    assert waiting.call(*shlex.split(command)[1:]).status == 0
+
+
 def test_status_of_a_quiet_day_needs_nobody(built_site: Site) -> None:
     answer = built_site.call("status", "--date", str(built_site.yesterday))
     assert answer.status == 0 and "nothing needs a person" in answer.out
