@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from orchestration.altered import checked
 from orchestration.batch import DEPENDENCIES, METRICS
 from orchestration.expected import expected_rows
 from orchestration.gate_state import BLOCKED, READY, WAITING, Gate, gate
@@ -104,16 +105,21 @@ def readiness(warehouse: Warehouse, game_date: dt.date, min_score: float | None 
     """
     least = load_rules().batch.prediction_min if min_score is None else min_score
     games, now = require_games(warehouse, game_date), gate(warehouse, game_date)
+    behind = [item for item in checked(warehouse, game_date, (STORE_TABLE, *load_rules().phase4_jobs)) if not item.is_whole]
     entry = entries(warehouse, STORE_TABLE, game_date, game_date).get(game_date)
-    stored = _row(warehouse, STORED, game_date=game_date) or {}
+    is_legible = not any(item.is_damaged and item.table == STORE_TABLE for item in behind)
+    stored = (_row(warehouse, STORED, game_date=game_date) if is_legible else None) or {}
     metrics = _row(warehouse, SCORE, game_date=game_date)
     rows, expected = stored.get("n") or 0, expected_rows(warehouse, STORE_TABLE, [game_date])[game_date]
     part = warehouse.partitions(STORE_TABLE, game_date, game_date).get(game_date)
     built = _row(warehouse, BUILT, job=STORE_TABLE, game_date=game_date)
     at = built["completed"] if built else None
     notes: list[str] = []
+    if behind:
+        # Whatever else is true of the date: what a reader finds is not what the gates let pass.
+        state, reasons = BLOCKED, [item.line() for item in behind]
     # Rows of an earlier build stay readable while the latest one is blocked; they are not tonight's.
-    if entry is None or entry["state"] != "published" or not rows:
+    elif entry is None or entry["state"] != "published" or not rows:
         state, reasons = _missing(entry, now, game_date)
     elif part is None or (part.rows, part.fingerprint) != (entry["row_count"], entry["fingerprint"]) or part.rows != rows:
         state, reasons = BLOCKED, ["the rows that are readable are not those the gate let pass; run: nba-features doctor"]

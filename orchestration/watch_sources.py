@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import replace
 
+from orchestration.altered import checked
 from orchestration.batch import METRICS, PLAYED
 from orchestration.expected import expected_rows
 from orchestration.ledger import entries
@@ -85,14 +86,8 @@ def game_readings(warehouse: Warehouse, watch: Watch, game_date: dt.date) -> Ite
 def published_readings(warehouse: Warehouse, watch: Watch, game_date: dt.date) -> Iterator[Reading]:
     """Yield of each table made for the date whether the rows a reader finds are other than those the ledger says were published."""
     (canary,) = watch.by_source("published")
-    for table in dated_tables():
-        entry = entries(warehouse, table, game_date, game_date).get(game_date)
-        if entry is None or entry["state"] != "published":
-            continue
-        damaged = game_date in warehouse.damaged(table)
-        part = None if damaged else warehouse.readable(table, game_date, game_date).get(game_date)
-        altered = (part.fingerprint if part else None) != entry["fingerprint"]
-        yield judged(canary, float(altered), (), watch.min_dates, table.split(".")[1], table)
+    for item in checked(warehouse, game_date, dated_tables()):
+        yield judged(canary, float(not item.is_whole), (), watch.min_dates, item.table.split(".")[1], item.table)
 
 
 def served_readings(warehouse: Warehouse, watch: Watch, game_date: dt.date, now: dt.datetime, cutoff: dt.timedelta) -> Iterator[Reading]:

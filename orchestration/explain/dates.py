@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from orchestration.altered import checked
 from orchestration.dependencies import check
 from orchestration.explain import remedies
 from orchestration.explain.causes import (
@@ -72,21 +73,18 @@ def _stale_inputs(warehouse: Warehouse, facts: Facts, date: dt.date) -> tuple[st
 
 def _altered(warehouse: Warehouse, facts: Facts, date: dt.date) -> Iterator[Cause]:
     """Yield of each table made for the date that the rows a reader finds are not those that were published."""
-    for table in dated_tables():
-        entry, lost = facts.ledger.get((table, date)), facts.damaged.get(table, ())
-        if entry is None or entry["state"] != "published":
+    for item in checked(warehouse, date, dated_tables()):
+        if item.is_whole:
             continue
+        table, lost = item.table, facts.damaged.get(item.table, ())
         if date in lost:
             fact = f"the rows of {date} in {short(table)} cannot be read any more: their file is damaged or gone"
-        elif lost:
+        elif item.is_damaged:
             fact = f"rows of {len(lost)} other dates in {short(table)} cannot be read any more, and none of the table until they are mended"
         else:
-            part = warehouse.readable(table, date, date).get(date)
-            if (part.fingerprint if part else None) == entry["fingerprint"]:
-                continue
             fact = f"the rows of {date} in {short(table)} are not those that were published"
-        command = remedies.make_damaged_again() if lost else remedies.mend_ledger()
-        yield Cause("rows_altered", table, "P1", fact, (fact,), (command,), run_id=entry["run_id"], dates=(date,))
+        command, run_id = remedies.make_damaged_again() if item.is_damaged else remedies.mend_ledger(), facts.ledger[table, date]["run_id"]
+        yield Cause("rows_altered", table, "P1", fact, (fact,), (command,), run_id=run_id, dates=(date,))
 
 
 def _not_online(warehouse: Warehouse, facts: Facts, date: dt.date) -> Iterator[Cause]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.contracts import contract
 from schemas.rules import STORE_TABLE
 from tests.explain.conftest import Site, ingest_words
-from tests.explain.faults import BOXES, CACHE
-from tests.explain.test_faults import follow
+from tests.explain.faults import BOXES, CACHE, FACTORS
+from tests.explain.test_faults import causes_of, follow
+from warehouse.protocol import Publication
 
 pytestmark = pytest.mark.slow
 
@@ -21,6 +23,8 @@ def cut_off(site: Site, table: str) -> None:
 def test_FM45_damaged_rows_of_the_store_are_named_and_the_command_mends_them(site: Site) -> None:
     site.run().assert_done()
     cut_off(site, STORE_TABLE)
+    told = site.call("ready", "--date", str(site.tonight))
+    assert told.status == 3 and "cannot be read any more; run: nba-features backfill --skip-preflight" in told.out
     found = site.explained()
     assert [(cause.code, cause.subject) for cause in found.causes] == [("rows_altered", STORE_TABLE)]
     assert "cannot be read any more" in found.headline and found.commands == ("nba-features backfill --skip-preflight",)
@@ -37,3 +41,18 @@ def test_FM45_the_doctor_hears_every_check_and_mends_what_it_can(site: Site) -> 
     cut_off(site, CACHE)
     site.call("doctor", "--repair").assert_done()
     assert site.explained(site.yesterday).causes == ()
+
+
+def test_FM45_altered_rows_of_a_job_are_seen_by_ready_and_explained(site: Site) -> None:
+    site.run().assert_done()
+    warehouse = site.warehouse()
+    rows = warehouse.query(f"SELECT * REPLACE (0.5 AS fatigue_score) FROM {FACTORS} WHERE game_date = @date", {"date": site.tonight})
+    warehouse.publish([Publication(warehouse.stage_rows(contract(FACTORS), rows, "planted"), (site.tonight,))])
+    warehouse.close()
+    told = site.call("ready", "--date", str(site.tonight))
+    assert told.status == 3 and "the rows of player_composite_factors that are readable are not those the gate let pass" in told.out
+    found = site.explained()
+    assert ("rows_altered", FACTORS) in causes_of(found)
+    follow(site, found)
+    assert not causes_of(site.explained())
+    site.call("ready", "--date", str(site.tonight)).assert_done()

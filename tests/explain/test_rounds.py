@@ -51,7 +51,8 @@ def test_FM08_open_events_need_a_person_until_somebody_has_acknowledged_them(wai
     # Of a day on which nothing else is wrong: the events of another date are still nobody's.
     answer = waiting.call("status", "--date", str(waiting.yesterday), "--json")
     (what, command), *_ = [item for item in answer.json["attention"] if "acknowledged" in item[0]]
-    assert answer.status == 5 and what.startswith(f"{answer.json['events']['P1']} P1 events are open") and command == "nba-features events list"
+    assert answer.status == 5 and what.startswith(f"{answer.json['events']['P1']} P1 events are open")
+    assert command == "nba-features events list"
     assert waiting.call(*shlex.split(command)[1:]).status == 0
 
 
