@@ -16,12 +16,14 @@ from cli.main import main
 from orchestration.plan import grouped_names
 from schemas.errors import FeatureStoreError
 from schemas.rules import load_rules
+from schemas.settings import load_settings
 from tests.house.tree import PACKAGES, ROOT
 
 DEPLOY = ROOT / "deploy"
 JOBS = yaml.safe_load((DEPLOY / "jobs.yaml").read_text(encoding="utf-8"))
 SCHEDULE = yaml.safe_load((DEPLOY / "schedule.yaml").read_text(encoding="utf-8"))
 WORKFLOW = yaml.safe_load((DEPLOY / "workflow.yaml").read_text(encoding="utf-8"))
+SCHEDULED_STORE = next(job for job in JOBS["jobs"] if job["name"] == "nba-features-by-time")
 SAMPLES = {"game_date": "2025-01-21", "project": "p", "location": "l", "dataset": "d"}
 KNOWN_CALLS = {"googleapis.run.v2.projects.locations.jobs.run", "googleapis.bigquery.v2.jobs.query"}
 
@@ -132,6 +134,49 @@ def test_schedule_and_services_start_what_exists() -> None:
         assert name in night
     duties = set(re.findall(r"^    (\w+) += \{ reads", (DEPLOY / "gcp" / "main.tf").read_text(encoding="utf-8"), re.MULTILINE))
     assert {item["duty"] for item in [*JOBS["jobs"], *JOBS["services"]]} <= duties
+
+
+EARLIEST_TIPOFF = 12 * 60
+LAST_BUZZER = 2 * 60
+"""In minutes of the day, US Eastern: games at noon are the first of a date, and late ones in the west end after midnight."""
+LONGEST_BUILD = 60
+
+
+def times(cron: str) -> list[int]:
+    """Return the minutes of the day at which a daily schedule starts something."""
+    minutes, hours, *days = cron.split()
+    assert days == ["*", "*", "*"], cron
+    return sorted(60 * int(hour) + int(minute) for hour in hours.split(",") for minute in minutes.split(","))
+
+
+def assert_before_the_games(schedule: dict[str, Any]) -> None:
+    """Raise unless the slate of today is there before its first cutoff, made of the whole night before, and watched after that."""
+    assert schedule["time_zone"] == "America/New_York"
+    items = {item["name"]: item for item in schedule["schedule"]}
+    cutoff = EARLIEST_TIPOFF - load_settings({}).cutoff_minutes
+    for name in ("night-workflow", "night-by-time"):
+        first = times(items[name]["cron"])[0]
+        assert LAST_BUZZER < first and first + LONGEST_BUILD <= cutoff, f"{name} builds at minute {first}, the first cutoff is {cutoff}"
+    built = times(items["night-workflow"]["cron"])[0] + LONGEST_BUILD
+    watched = times(items["night-watch"]["cron"])
+    assert built <= watched[0] <= cutoff, "the watch looks at a date that is built, and while there is time to mend it"
+
+
+def test_FM60_the_slate_is_built_before_its_first_cutoff_and_watched_when_it_is() -> None:
+    assert_before_the_games(SCHEDULE)
+    (init,) = [step for step in steps(WORKFLOW["main"]) if step["name"] == "init"]
+    (day,) = [item["game_date"] for item in init["assign"] if "game_date" in item]
+    assert "America/New_York" in day, "today by the league's own clock"
+    assert ["--date", "today"] == SCHEDULED_STORE["args"][1:3]
+
+
+@pytest.mark.parametrize(
+    ("name", "cron"), [("night-workflow", "0 23 * * *"), ("night-workflow", "30 10 * * *"), ("night-watch", "15 0,12,17 * * *")]
+)
+def test_FM60_a_schedule_that_builds_too_late_or_watches_too_early_is_found(name: str, cron: str) -> None:
+    changed = [{**item, "cron": cron} if item["name"] == name else item for item in SCHEDULE["schedule"]]
+    with pytest.raises(AssertionError):
+        assert_before_the_games({**SCHEDULE, "schedule": changed})
 
 
 def test_the_service_names_a_function_that_exists() -> None:
