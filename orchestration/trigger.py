@@ -93,6 +93,11 @@ def _record(warehouse: Warehouse, told: CompletionMessage) -> bool:
     return True
 
 
+def _is_latest(warehouse: Warehouse, told: CompletionMessage) -> bool:
+    """TRUE when the job has said nothing of the date later: a failure that came late is history."""
+    return bool(warehouse.query(OF_JOB, {"job": told.job, "game_date": told.game_date}).to_pylist()[-1]["run_id"] == told.run_id)
+
+
 def _inputs(found: Gate) -> str:
     """Return what tells one set of completions from another: job and run of all four."""
     text = "\n".join(f"{job.job} {job.run_id}" for job in sorted(found.jobs, key=lambda job: job.job))
@@ -215,7 +220,7 @@ def on_completion(warehouse: Warehouse, data: Any, sent_at: dt.datetime, now: dt
         return _refused(warehouse, error, data, now)
     told = _told_again(warehouse, told, min(sent_at, now))
     new = _record(warehouse, told)
-    if new and told.status != "success":
+    if new and told.status != "success" and _is_latest(warehouse, told):
         _job_failed(warehouse, told, now)
     reaction = start_store(warehouse, told.game_date, now, topic)
     return Reaction(RECORDED if new else DUPLICATE, reaction.store, told.game_date, reaction.why)

@@ -156,7 +156,7 @@ def assert_before_the_games(schedule: dict[str, Any]) -> None:
     cutoff = EARLIEST_TIPOFF - load_settings({}).cutoff_minutes
     for name in ("night-workflow", "night-by-time"):
         first = times(items[name]["cron"])[0]
-        assert LAST_BUZZER < first and first + LONGEST_BUILD <= cutoff, f"{name} builds at minute {first}, the first cutoff is {cutoff}"
+        assert first > LAST_BUZZER and first + LONGEST_BUILD <= cutoff, f"{name} builds at minute {first}, the first cutoff is {cutoff}"
     built = times(items["night-workflow"]["cron"])[0] + LONGEST_BUILD
     watched = times(items["night-watch"]["cron"])
     assert built <= watched[0] <= cutoff, "the watch looks at a date that is built, and while there is time to mend it"
@@ -167,7 +167,7 @@ def test_FM60_the_slate_is_built_before_its_first_cutoff_and_watched_when_it_is(
     (init,) = [step for step in steps(WORKFLOW["main"]) if step["name"] == "init"]
     (day,) = [item["game_date"] for item in init["assign"] if "game_date" in item]
     assert "America/New_York" in day, "today by the league's own clock"
-    assert ["--date", "today"] == SCHEDULED_STORE["args"][1:3]
+    assert SCHEDULED_STORE["args"][1:3] == ["--date", "today"]
 
 
 @pytest.mark.parametrize(

@@ -284,6 +284,14 @@ def test_FM10_a_failure_is_an_event_and_the_store_is_not_started(warehouse: Embe
     assert (event["reason_code"], event["severity"], event["game_date"]) == (f"job_failed:{JOBS[3]}", "P1", TODAY)
 
 
+def test_FM10_a_failure_that_comes_late_is_no_event(warehouse: EmbeddedWarehouse) -> None:
+    for job in JOBS:
+        hear(warehouse, said(job))
+    late = said(JOBS[3], "failed", rows=0, run="r0", at=NOON)
+    assert hear(warehouse, late).message != REFUSED and is_open(warehouse)
+    assert not warehouse.query(f"SELECT * FROM {EVENTS}").num_rows
+
+
 def test_a_sender_without_run_ids_is_understood(warehouse: EmbeddedWarehouse) -> None:
     """Fail, succeed, fail, succeed again: without names the words alone must tell, and copies must not."""
 
