@@ -31,11 +31,22 @@ def _when(run: Row | None) -> str:
     return f"run {run['run_id']} of {run['started_at']:%Y-%m-%d %H:%M} UTC" if run else "a run that left no record"
 
 
-def _severity(facts: Facts, date: dt.date, otherwise: str) -> str:
-    """Return the worst severity of the open events of a date, or another when there are none."""
-    said = [event["severity"] for event in facts.events_by_date.get(date, ()) if event["resolution_status"] in ("open", "acknowledged")]
+def _about(event: Row, subject: str) -> bool:
+    """TRUE for an event of a table itself, or one that names it, or a feature whose values come from it; all of them are the store's."""
+    if subject in (STORE_TABLE, event["table_name"]):
+        return True
+    named = event["reason_code"].partition(":")[2]
+    feature = load_catalogue().by_name.get(named)
+    behind = (*feature.tables, FEED_OF[feature.stale_with]) if feature else ()
+    return subject in (named, *behind) or short(subject) == named
+
+
+def severity_of(facts: Facts, date: dt.date, otherwise: str, subject: str = STORE_TABLE) -> str:
+    """Return the worst severity of the open events of a date about a table, by default of all of them, or another when that is worse."""
+    events = facts.events_by_date.get(date, ())
+    said = [event["severity"] for event in events if event["resolution_status"] in ("open", "acknowledged") and _about(event, subject)]
     metrics = facts.metrics.get(date)
-    said += [metrics["severity"]] if metrics and metrics["severity"] else []
+    said += [metrics["severity"]] if metrics and metrics["severity"] and subject == STORE_TABLE else []
     return worst([*(item for item in said if item != "info"), otherwise]) or otherwise
 
 
@@ -54,7 +65,7 @@ def _of_raw_values(facts: Facts, state: JobState, chain: Sequence[str]) -> Itera
         yield Cause(
             "raw_rows_invalid",
             table,
-            _severity(facts, state.date, BLOCKING),
+            severity_of(facts, state.date, BLOCKING, table),
             f"rows of {table} of {state.date} are invalid: {in_words(code)}",
             (*chain, f"{table}: {in_words(code)}"),
             (remedies.ingest_again(facts), remedies.run_again(facts, state.date)),
@@ -68,7 +79,7 @@ def cause_of_job(facts: Facts, state: JobState, chain: Sequence[str]) -> Iterato
     """Yield why a job is not ready for a date."""
     run = facts.runs.get(state.run_id or "")
     date, again = state.date, (remedies.run_again(facts, state.date),)
-    severity = _severity(facts, date, BLOCKING)
+    severity = severity_of(facts, date, BLOCKING, state.job)
 
     def cause(code: str, fact: str, by_hand: str = "", commands: tuple[str, ...] = again) -> Cause:
         return Cause(code, state.job, severity, fact, (*chain, fact), commands, by_hand, state.run_id, (date,))
@@ -90,6 +101,8 @@ def cause_of_job(facts: Facts, state: JobState, chain: Sequence[str]) -> Iterato
     elif state.state == "blocked":
         said = "; ".join(in_words(code) for code in state.reasons) or "no reason recorded"
         yield cause("job_blocked", f"{short(state.job)} was made for {date} and refused by its own audit: {said} ({_when(run)})")
+    elif state.state == "no_rows" and state.detail:
+        yield cause("job_without_rows", f"{short(state.job)} has no rows for {date}: {_in_plain(state.detail)} ({_when(run)})")
     elif state.state == "no_rows":
         yield cause("job_without_rows", f"{short(state.job)} ended without any row for {date} ({_when(run)})")
     elif state.state == "rows_missing":
@@ -105,6 +118,11 @@ def cause_of_job(facts: Facts, state: JobState, chain: Sequence[str]) -> Iterato
         yield cause(
             "older_than_its_inputs", f"{short(state.job)} of {date} is older than what it is made from: its inputs came after it ran"
         )
+
+
+def _in_plain(detail: str) -> str:
+    """Return the detail of a completion with its state in words: `taken out of use: older_than_its_inputs`."""
+    return detail.replace("_", " ") if detail.startswith("taken out of use") else detail
 
 
 def _ended(run: Row) -> str:
@@ -143,7 +161,7 @@ def causes_of_gaps(warehouse: Warehouse, facts: Facts, date: dt.date, symptom: s
         yield Cause(
             "raw_games_missing" if is_partial else "raw_rows_missing",
             table,
-            _severity(facts, date, WARNING),
+            severity_of(facts, date, WARNING, table),
             fact,
             (symptom, f"{table} is short", fact),
             commands,
@@ -161,7 +179,7 @@ def causes_of_lines(facts: Facts, date: dt.date) -> Iterator[Cause]:
         )
         commands = (remedies.ingest_again(facts), remedies.run_again(facts, date))
         by_hand = f"see whether the source holds more points lines of {date} now"
-        yield Cause("lines_far_below", LINES, _severity(facts, date, WARNING), fact, (fact,), commands, by_hand, dates=(date,))
+        yield Cause("lines_far_below", LINES, severity_of(facts, date, WARNING, LINES), fact, (fact,), commands, by_hand, dates=(date,))
 
 
 def _way(date: dt.date, items: Sequence[FeatureFinding], table: str) -> list[str]:
@@ -202,7 +220,7 @@ def causes_of_features(facts: Facts, date: dt.date, features: Sequence[FeatureFi
         yield Cause(
             "values_missing",
             table,
-            _severity(facts, date, WARNING),
+            severity_of(facts, date, WARNING, table),
             fact,
             (*chain, fact),
             (remedies.ingest_again(facts), remedies.cascade(), remedies.run_again(facts, date)),
@@ -217,7 +235,7 @@ def _silent(facts: Facts, date: dt.date, table: str, items: Sequence[FeatureFind
     fact = f"the {WORDS[table]} have been silent {since}, so {', '.join(item.feature for item in items)} of {date} cannot be known"
     commands = (remedies.ingest_again(facts), remedies.run_again(facts, date))
     by_hand = f"see why no {WORDS[table]} come in"
-    return Cause("feed_silent", table, _severity(facts, date, WARNING), fact, (*chain, fact), commands, by_hand, dates=(date,))
+    return Cause("feed_silent", table, severity_of(facts, date, WARNING, table), fact, (*chain, fact), commands, by_hand, dates=(date,))
 
 
 CONSEQUENCES = ("red_share", "matchup_mean", "category_defaulted", "ready_share_drop", "coverage_drop", "mean_shift")
@@ -254,7 +272,15 @@ def causes_of_gate(facts: Facts, date: dt.date, explained: bool) -> Iterator[Cau
         else:
             fact = f"{in_words(code)}{figures}"
         yield Cause(
-            f"gate:{kind}", subject, _severity(facts, date, BLOCKING), fact, (*chain, fact), commands, by_hand, entry["run_id"], (date,)
+            f"gate:{kind}",
+            subject,
+            severity_of(facts, date, BLOCKING, subject),
+            fact,
+            (*chain, fact),
+            commands,
+            by_hand,
+            entry["run_id"],
+            (date,),
         )
 
 
@@ -271,7 +297,7 @@ def causes_of_never_built(facts: Facts, date: dt.date) -> Iterator[Cause]:
     """Yield why there is nothing at all of a date: no run, or one that ended on the way."""
     today = eastern_date(facts.now)
     stopped, again, symptom = stopped_run(facts, date), (remedies.run_again(facts, date),), f"nothing is published of {date}"
-    first, severity = next(iter(root_jobs(facts, date)), None), _severity(facts, date, BLOCKING)
+    first, severity = next(iter(root_jobs(facts, date)), None), severity_of(facts, date, BLOCKING)
     if stopped is not None and (first is None or first.state == "never_ran"):
         fact = f"{_when(stopped)} ended as {_ended(stopped)}"
         yield Cause("run_stopped", STORE_TABLE, severity, fact, (symptom, fact), again, "", stopped["run_id"], (date,))
@@ -296,9 +322,9 @@ def cause_of_store_alone(facts: Facts, date: dt.date, symptom: str) -> Cause:
     chain = (symptom, f"every job before the store has delivered for {date}")
     if state.state == "failed":
         fact = f"the store failed for {date} in {_when(facts.runs.get(state.run_id or ''))}: {state.detail or 'no reason recorded'}"
-        return Cause("job_failed", STORE_TABLE, _severity(facts, date, BLOCKING), fact, (*chain, fact), again, "", state.run_id, (date,))
+        return Cause("job_failed", STORE_TABLE, severity_of(facts, date, BLOCKING), fact, (*chain, fact), again, "", state.run_id, (date,))
     fact = f"the store has not been started for {date}, though all it is made from is there"
-    return Cause("never_ran", STORE_TABLE, _severity(facts, date, BLOCKING), fact, (*chain, fact), again, dates=(date,))
+    return Cause("never_ran", STORE_TABLE, severity_of(facts, date, BLOCKING), fact, (*chain, fact), again, dates=(date,))
 
 
 def _any_completion(facts: Facts, date: dt.date) -> bool:

@@ -17,6 +17,7 @@ from orchestration.explain.causes import (
     causes_of_jobs,
     causes_of_lines,
     causes_of_never_built,
+    severity_of,
     short,
 )
 from orchestration.explain.facts import Facts, read_facts
@@ -31,6 +32,8 @@ from schemas.contracts import contract
 from schemas.rules import STORE_TABLE
 from warehouse.protocol import Warehouse
 
+AFTERWARDS = ("rows_altered", "online_older", "inputs_changed")
+"""What befell rows after they were published: the events of their night are not about it."""
 HISTORY = "nba_orchestration.materialization_history"
 REACHED = f"SELECT MAX(recorded_at) AS written_at, MAX(end_time) AS reached FROM {HISTORY} WHERE state = 'succeeded'"
 SAID = {
@@ -210,6 +213,14 @@ def _headline(facts: Facts, date: dt.date, causes: Sequence[Cause]) -> str:
     return f"{head}; nothing has to be done." if state == "warned" else f"{head}; nothing is wrong with it."
 
 
+def _severity(facts: Facts, date: dt.date, causes: Sequence[Cause]) -> str | None:
+    """Return the worst of the causes, and of the open events of the date where these may be theirs; None without a cause."""
+    found = worst([cause.severity for cause in causes])
+    if found is None or all(cause.code in AFTERWARDS for cause in causes):
+        return found
+    return severity_of(facts, date, found)
+
+
 def explain_date(warehouse: Warehouse, facts: Facts, date: dt.date, deep: bool = True) -> DateExplanation:
     """Return the explanation of one date; `deep` also reads its rows again and looks at what came after it."""
     state, day = state_of(facts, date), facts.day(date)
@@ -224,7 +235,7 @@ def explain_date(warehouse: Warehouse, facts: Facts, date: dt.date, deep: bool =
     return DateExplanation(
         date=date,
         state=state,
-        severity=worst([cause.severity for cause in real]),
+        severity=_severity(facts, date, real),
         headline=_headline(facts, date, causes),
         rows=day.rows if day else 0,
         expected_rows=metrics.get("expected_row_count"),

@@ -101,7 +101,7 @@ def explain_season(warehouse: Warehouse, season: str, now: dt.datetime) -> Seaso
         first,
         last,
         head,
-        worst([cause.severity for cause in causes]),
+        worst([item.severity for item in found.values() if item.severity]),
         dict(states),
         causes,
         tuple(f"{text}, on {count} dates" for text, count in standing.most_common()),
