@@ -67,6 +67,11 @@ def decoded(data: Any) -> Mapping[str, Any]:
         raise UsageError("the message is no JSON in base64", [type(error).__name__]) from None
     if not isinstance(data, Mapping):
         raise UsageError("the message is no JSON object", [type(data).__name__])
+    try:
+        json.dumps(data, ensure_ascii=False, default=str).encode()
+    except (UnicodeEncodeError, ValueError, RecursionError) as error:
+        # Half a surrogate pair is JSON, and no text that a warehouse could keep.
+        raise UsageError("the message holds what cannot be written down", [type(error).__name__]) from None
     return data
 
 

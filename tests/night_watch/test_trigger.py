@@ -266,6 +266,9 @@ def test_FM60_a_start_whose_run_died_is_repeated_when_a_job_delivers_anew(wareho
         said(JOBS[0], analysis_date=7),
         said(JOBS[0], completed_at="2031-01-01T00:00:00Z"),
         said(JOBS[0], run_id=["x"]),
+        said(JOBS[0], detail="\ud800"),
+        said(JOBS[0], run_id="\udfff"),
+        json.dumps(said(JOBS[0], "failed", detail="half of a pair: \ud800")),
     ],
 )
 def test_FM42_a_message_that_is_no_completion_is_kept_as_an_event_and_starts_nothing(warehouse: EmbeddedWarehouse, data: Any) -> None:
