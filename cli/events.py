@@ -149,11 +149,12 @@ def test_alert(severity: str, as_json: bool) -> None:
 
 @events.command()
 @click.option("--now", "at_once", is_flag=True, help="Also what is not due yet.")
+@click.option("--drop-unknown", is_flag=True, help="Close what is for addresses and topics that are not configured any more, on record.")
 @click.option("--dry-run", is_flag=True, help="List what waits and send nothing.")
 @json_option
-def deliver(at_once: bool, dry_run: bool, as_json: bool) -> None:
+def deliver(at_once: bool, drop_unknown: bool, dry_run: bool, as_json: bool) -> None:
     """Send what waits to be delivered, notifications and messages; exit status 5 while something is left."""
-    from orchestration.outbox import WAITING
+    from orchestration.outbox import WAITING, Delivered
     from orchestration.outbox import deliver as send
     from orchestration.receivers import senders
     from schemas.clock import utc_now
@@ -165,15 +166,21 @@ def deliver(at_once: bool, dry_run: bool, as_json: bool) -> None:
         rows: list[dict[str, Any]] = warehouse.query(WAITING).to_pylist()
         return sorted(rows, key=lambda row: (row["created_at"], row["delivery_id"]))
 
-    sent: tuple[str, ...] = ()
+    done = Delivered()
     if not dry_run:
         ids = [row["delivery_id"] for row in waiting()] if at_once else None
-        sent = send(warehouse, senders(settings), utc_now, seconds=60.0, ids=ids).sent
+        done = send(warehouse, senders(settings), utc_now, seconds=60.0, ids=ids, drop_unknown=drop_unknown)
     left = waiting()
     if as_json:
-        say_json({"sent": sent, "waiting": [{name: value for name, value in row.items() if name != "body"} for row in left]})
+        say_json(
+            {
+                "sent": done.sent,
+                "closed": done.closed,
+                "waiting": [{name: value for name, value in row.items() if name != "body"} for row in left],
+            }
+        )
     else:
-        click.echo(f"{len(sent)} sent, {len(left)} waiting")
+        click.echo(f"{len(done.sent)} sent, {len(left)} waiting" + (f", {len(done.closed)} closed as undeliverable" if done.closed else ""))
         rows = [(r["delivery_id"][:12], r["target"], r["title"], r["attempts"], r["next_attempt_at"], r["last_error"] or "") for r in left]
         if rows:
             table(("delivery", "to", "what", "attempts", "next, UTC", "last error"), rows, 40)

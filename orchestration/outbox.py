@@ -1,6 +1,7 @@
 """What must reach somebody outside: written with what it tells of, sent after the write, tried again until it arrives.
 
-The record is the truth: a process that dies, a server that is down or an address that is not configured lose nothing. Who takes
+The record is the truth: a process that dies, a server that is down or an address that is not configured lose nothing; what nobody
+has been configured to take for a week is closed there as undeliverable. Who takes
 a delivery may see it twice, when a process dies between sending and noting that it was sent; its id tells.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +24,9 @@ WAITING = f"SELECT * FROM {DELIVERIES} WHERE state = 'waiting'"
 KNOWN = f"SELECT delivery_id FROM {DELIVERIES} WHERE delivery_id IN UNNEST(@ids)"
 MESSAGE, NOTIFICATION = "message", "notification"
 BACK_OFF = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 360))
+GIVEN_UP = dt.timedelta(days=7)
+"""What is for a receiver that has not been configured for so long is closed, on record."""
+ABSENT = re.compile(r"absent since (\S+?)[.,]?(?= |$)")
 SECONDS = 5.0
 """Longest that one command waits for receivers, all of them together."""
 
@@ -40,6 +45,7 @@ class Delivered:
     sent: tuple[str, ...] = ()
     failed: tuple[tuple[str, str], ...] = ()
     waiting: int = 0
+    closed: tuple[str, ...] = ()
 
 
 def delivery_id(target: str, dedup_key: str) -> str:
@@ -112,12 +118,27 @@ def _bounded(call: Callable[[], None], seconds: float) -> None:
         raise error if isinstance(error, FeatureStoreError) else DeliveryError("the receiver could not be reached", [type(error).__name__])
 
 
-def _attempt(row: Mapping[str, Any], sender: Sender | None, at: dt.datetime, seconds: float) -> dict[str, Any]:
+def _absent_since(row: Mapping[str, Any], at: dt.datetime) -> dt.datetime:
+    """Return since when the attempts have found no receiver, without one that found it in between."""
+    found = ABSENT.search(row["last_error"] or "")
+    return dt.datetime.fromisoformat(found[1]) if found else at
+
+
+def _without_receiver(row: Mapping[str, Any], at: dt.datetime, give_up: bool) -> dict[str, Any]:
+    """Return the row after an attempt that found no receiver: it waits, and is closed when that has been so for days."""
+    since, attempts = _absent_since(row, at), row["attempts"] + 1
+    error = DeliveryError("no receiver of that name is configured", [row["target"], f"absent since {since.isoformat()}"]).line()[:500]
+    if give_up or at - since >= GIVEN_UP:
+        return {**row, "attempts": attempts, "state": "undeliverable", "last_error": error}
+    return {**row, "attempts": attempts, "next_attempt_at": at + BACK_OFF[min(attempts, len(BACK_OFF)) - 1], "last_error": error}
+
+
+def _attempt(row: Mapping[str, Any], sender: Sender | None, at: dt.datetime, seconds: float, give_up: bool) -> dict[str, Any]:
     """Try once and return the row as it is afterwards."""
+    if sender is None:
+        return _without_receiver(row, at, give_up)
     attempts = row["attempts"] + 1
     try:
-        if sender is None:
-            raise DeliveryError("no receiver of that name is configured", [row["target"]])
         if seconds <= 0:
             raise DeliveryError("no time was left for this receiver")
         _bounded(lambda: sender.send(row), seconds)
@@ -133,26 +154,36 @@ def deliver(
     now: Callable[[], dt.datetime],
     seconds: float = SECONDS,
     ids: Sequence[str] | None = None,
+    drop_unknown: bool = False,
 ) -> Delivered:
     """Send what waits and is due, within so many seconds in all; `ids` are tried whether due or not, and nothing else.
 
-    A failure is recorded with the instant of the next attempt. While another process delivers, nothing is done.
+    A failure is recorded with the instant of the next attempt. What is for a receiver that has not been configured for seven days
+    is closed as undeliverable, on record; with `drop_unknown` at once, due or not. While another process delivers, nothing is done.
     """
     began = now()
     sent: list[str] = []
     failed: list[tuple[str, str]] = []
+    closed: list[str] = []
     try:
         with warehouse.lease(DELIVERIES, UNPARTITIONED, UNPARTITIONED, "deliveries"):
             waiting = warehouse.query(WAITING).to_pylist()
-            due = [row for row in waiting if (row["next_attempt_at"] <= began if ids is None else row["delivery_id"] in ids)]
+            due = [
+                row
+                for row in waiting
+                if (row["next_attempt_at"] <= began if ids is None else row["delivery_id"] in ids)
+                or (drop_unknown and row["target"] not in senders)
+            ]
             for row in sorted(due, key=lambda row: (row["created_at"], row["delivery_id"])):
                 left = seconds - (now() - began).total_seconds()
-                after = _attempt(row, senders.get(row["target"]), now(), left)
+                after = _attempt(row, senders.get(row["target"]), now(), left, drop_unknown)
                 warehouse.record([RecordWrite(DELIVERIES, [after])])
                 if after["state"] == "delivered":
                     sent.append(row["delivery_id"])
+                elif after["state"] == "undeliverable":
+                    closed.append(row["delivery_id"])
                 else:
                     failed.append((row["delivery_id"], after["last_error"]))
-            return Delivered(tuple(sent), tuple(failed), len(waiting) - len(sent))
+            return Delivered(tuple(sent), tuple(failed), len(waiting) - len(sent) - len(closed), tuple(closed))
     except LeaseHeldError:
-        return Delivered(tuple(sent), tuple(failed), len(warehouse.query(WAITING).to_pylist()))
+        return Delivered(tuple(sent), tuple(failed), len(warehouse.query(WAITING).to_pylist()), tuple(closed))

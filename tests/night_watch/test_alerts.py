@@ -227,6 +227,26 @@ def test_notifications_name_each_subject_once_at_its_worst(warehouse: EmbeddedWa
     assert len(rows) == 1 and rows[0]["severity"] == "P1" and len(json.loads(rows[0]["subjects"])) == 1
 
 
+def test_what_is_for_an_address_that_is_gone_is_closed_on_record(warehouse: EmbeddedWarehouse) -> None:
+    home = warehouse.settings.home
+    day = dt.timedelta(days=1)
+
+    def state() -> tuple[str, str]:
+        (row,) = warehouse.query(f"SELECT state, last_error FROM {DELIVERIES} WHERE dedup_key = 'first'").to_pylist()
+        return row["state"], row["last_error"]
+
+    enqueue(warehouse, [delivery("notification", "gone", "first", "t", "b", NOON - 30 * day, "r", severity="P1")])
+    assert not deliver(warehouse, {}, lambda: NOON).closed, "it may come back"
+    assert not deliver(warehouse, {}, lambda: NOON + 6.9 * day).closed and "absent since 2025-01-15T12:00:00" in state()[1]
+    done = deliver(warehouse, {}, lambda: NOON + 7.2 * day)
+    assert len(done.closed) == 1 and done.waiting == 0 and state()[0] == "undeliverable"
+    enqueue(warehouse, [delivery("notification", "gone", "second", "t", "b", NOON, "r", severity="P1")])
+    assert call(home, "events", "deliver").status == 5
+    told = call(home, "events", "deliver", "--drop-unknown").assert_done()
+    assert "1 closed as undeliverable" in told.out
+    assert call(home, "events", "deliver").assert_done().out == "0 sent, 0 waiting\n"
+
+
 def test_the_commands(warehouse: EmbeddedWarehouse, receiver: Receiver) -> None:
     home, notify = warehouse.settings.home, receiver.address()
     (known,) = record_events(warehouse, [event()])
