@@ -33,6 +33,8 @@ REASONS = {
 MISSING = "missing_feature"
 """The last reason, with the feature's name: a lookup would not let the row be used either."""
 
+# A date blocked after it was published keeps its last good rows beside those set aside: a player and game counts once, as the
+# row of the store.
 # The line is what the books showed last before the house's own cutoff, which lies before tip-off, in the words of the store's
 # line feature: a row built early holds an earlier line among its features, and is held against the last one all the same.
 _CANDIDATES = f"""
@@ -45,8 +47,14 @@ WITH candidates AS (
   UNION ALL
   SELECT player_lookup, game_id, game_date, event_timestamp, tipoff_time, created_timestamp, is_training_ready,
     required_default_count, failure_default_count, TRUE AS is_set_aside, CAST(NULL AS STRING) AS missing
-  FROM {BLOCKED_TABLE}
+  FROM {BLOCKED_TABLE} AS aside
   WHERE game_date BETWEEN @start_date AND @end_date
+    AND NOT EXISTS (
+      SELECT 1
+      FROM {STORE_TABLE} AS kept
+      WHERE kept.player_lookup = aside.player_lookup AND kept.game_id = aside.game_id AND kept.game_date = aside.game_date
+        AND kept.game_date BETWEEN @start_date AND @end_date
+    )
 ),
 roster AS (
   SELECT player_lookup, game_id, game_date, LEAST(TIMESTAMP_SUB(tipoff_time, INTERVAL @cutoff_minutes MINUTE), @known_by) AS cutoff

@@ -46,7 +46,7 @@ def stable_head(made: TrainingSet) -> dict[str, Any]:
         "feature_schema_version": load_catalogue().schema_version,
         "features": [list(pair) for pair in current_features(made.request.service)],
         "labels": list(LABELS),
-        "counts": made.counts.as_dict(),
+        "rows": made.counts.rows,
     }
 
 
@@ -161,7 +161,10 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Dif
     found += _of_mapping("code", {"version": before["code_version"]}, {"version": after["code_version"]})
     found += _of_mapping("file written by", {"library": before["writer"]}, {"library": after["writer"]})
     found += _of_partitions(before["partitions"], after["partitions"])
-    found += _of_mapping("count of", _flat_counts(before["counts"]), _flat_counts(after["counts"]), decides=True)
+    # How many rows were refused for what says nothing of those that are in.
+    counts = [_flat_counts(row["counts"]) for row in (before, after)]
+    for name in dict.fromkeys([*counts[0], *counts[1]]):
+        found += _of_mapping("count of", *({name: row.get(name)} for row in counts), decides=name == "rows")
     found += _of_mapping("column", dict(before["columns"]), dict(after["columns"]), decides=True)
     kept = [{name: row["result"][name] for name in ("bytes", "sha256")} for row in (before, after)]
     return found + _of_mapping("result", *kept, decides=True)

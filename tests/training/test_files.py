@@ -13,7 +13,7 @@ import pytest
 from schemas.catalogue import load_catalogue
 from schemas.errors import StorageUnavailableError, UsageError
 from serving import training_set_manifest
-from serving.labels import LABELS, POINTS_TABLE
+from serving.labels import BLOCKED_TABLE, LABELS, POINTS_TABLE
 from serving.training_set_file import read_head, replay, write_training_set
 from serving.training_set_manifest import differences, manifest_path, read_manifest, same_result
 from tests.feast.conftest import WEEK, Site
@@ -70,7 +70,8 @@ def test_the_manifest_says_how_it_was_made(season: Site, tmp_path: Path) -> None
     assert store == {date.isoformat(): part.fingerprint for date, part in kept.items()} and len(store) == 5
     assert told["columns"] == [[field.name, str(field.type)] for field in pq.read_schema(path)]
     head = read_head(path)
-    assert head["counts"] == told["counts"] and head["labels"] == list(LABELS) and "known_by" not in head["request"]
+    assert head["rows"] == told["counts"]["rows"] and "counts" not in head
+    assert head["labels"] == list(LABELS) and "known_by" not in head["request"]
 
 
 def test_the_file_holds_the_rows(season: Site, tmp_path: Path) -> None:
@@ -104,6 +105,15 @@ def test_a_replay_names_counts_and_reasons(season: Site, tmp_path: Path) -> None
     found = whats(season, path)
     assert found["count of rows"] == ("20", "16") and found["count of refused as date_blocked"] == ("nothing", "4")
     assert "count of rows_considered" not in found and "result sha256" in found
+
+
+def test_rows_that_were_refused_change_neither_bytes_nor_result(season: Site, tmp_path: Path) -> None:
+    path, again = tmp_path / "set.parquet", tmp_path / "again.parquet"
+    before = written(season, path)
+    publish(season.warehouse, store_table([WEEK[-1]], players=6, seed=9).slice(4), BLOCKED_TABLE)
+    after, found = replay(season.warehouse, season.store, manifest_path(path), again)
+    assert after["counts"]["refused"] == {"date_blocked": 2} != before["counts"]["refused"]
+    assert after["result"]["sha256"] == before["result"]["sha256"] and same_result(found)
 
 
 def test_a_replay_names_the_definition(season: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

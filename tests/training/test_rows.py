@@ -92,9 +92,13 @@ def test_nothing_to_train_on_is_an_error_with_the_reasons(week: Site) -> None:
 
 
 def test_no_row_of_a_blocked_partition_enters(season: Site) -> None:
-    """A date that was good once keeps its last good rows for readers; what the gate set aside lies in a table of its own."""
+    """A date that was good once keeps its last good rows for readers; what the gate set aside lies in a table of its own.
+
+    Who lies in both counts once.
+    """
     block(season.warehouse, WEEK[1])
-    publish(season.warehouse, store_table(WEEK[2:3], players=2), BLOCKED_TABLE)
+    publish(season.warehouse, store_table(WEEK[1:2]), BLOCKED_TABLE)
+    publish(season.warehouse, store_table(WEEK[2:3], players=6), BLOCKED_TABLE)
     found = made(season)
     assert WEEK[1] not in found.rows.column("game_date").to_pylist()
     assert found.counts.refused == {"date_blocked": 4 + 2}
