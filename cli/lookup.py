@@ -29,7 +29,11 @@ def lookup(
 ) -> None:
     """Look up vectors in the online store, each with a verdict; only a ready row has a vector."""
     from schemas.catalogue import load_catalogue
+    from schemas.errors import UsageError
 
+    wanted = None if players is None else [name.strip() for name in players.split(",") if name.strip()]
+    if wanted == []:
+        raise UsageError("no player is named", [players], "write their player_lookup, comma-separated, or leave --players out")
     contract = load_catalogue().service(service)
     from schemas.settings import load_settings
     from serving.feature_store import open_feature_store
@@ -38,7 +42,6 @@ def lookup(
 
     settings = load_settings()
     warehouse = open_warehouse(settings)
-    wanted = [name.strip() for name in players.split(",") if name.strip()] if players else None
     found = look_up(
         open_feature_store(settings, warehouse),
         warehouse,

@@ -128,11 +128,14 @@ def register(
     from serving.model_registry import register as add
     from transformations.render import definition_version
 
-    text = metrics.read_text(encoding="utf-8") if metrics else None
-    if text is not None:
+    if trained_from is not None and trained_to is not None and trained_from > trained_to:
+        raise UsageError("the training range ends before it starts", [f"{trained_from} to {trained_to}"])
+    text = None
+    if metrics is not None:
         try:
+            text = metrics.read_text(encoding="utf-8")
             json.loads(text)
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             raise UsageError("the file of metrics is no JSON", [error]) from None
     features = current_features(service)
     warehouse = _warehouse(seeded=True)

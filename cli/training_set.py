@@ -97,10 +97,12 @@ def _replay(path: Path, out: Path | None, as_json: bool) -> None:
 
 
 def _compare(paths: tuple[Path, Path], as_json: bool) -> None:
+    from serving.training_set_file import beside
     from serving.training_set_manifest import differences, read_manifest
 
     before, after = (read_manifest(path) for path in paths)
-    _tell(differences(before, after), f"{paths[0]} and {paths[1]}", as_json, {})
+    touched = beside(paths[0], before) + beside(paths[1], after)
+    _tell([*touched, *differences(before, after)], f"{paths[0]} and {paths[1]}", as_json, {})
 
 
 def _one_of_three(made: Mapping[str, Any], replayed: Path | None, compared: tuple[Path, Path] | None, given: Sequence[str]) -> None:

@@ -70,7 +70,7 @@ def write_training_set(made: TrainingSet, out: Path) -> dict[str, Any]:
     return manifest
 
 
-def _beside(path: Path, manifest: dict[str, Any]) -> list[Difference]:
+def beside(path: Path, manifest: dict[str, Any]) -> list[Difference]:
     """Return how the file beside a manifest differs from what it says; nothing when the file is not there."""
     file = path.with_name(manifest["result"]["file"])
     if not file.is_file():
@@ -90,7 +90,7 @@ def replay(warehouse: Warehouse, store: FeatureStore, path: Path, out: Path | No
     before = read_manifest(path)
     if out is not None and out.absolute() == path.with_name(before["result"]["file"]).absolute():
         raise UsageError("a replay does not write over what it is compared with", [out], "name another file")
-    found = _beside(path, before)
+    found = beside(path, before)
     made = training_set(warehouse, store, request_from(before["request"]))
     with tempfile.TemporaryDirectory() as scratch:
         after = write_training_set(made, out or Path(scratch) / before["result"]["file"])

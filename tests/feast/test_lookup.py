@@ -223,6 +223,8 @@ def test_the_command_takes_a_game_in_the_place_of_a_date(tonight: Site) -> None:
     for wrong in (["--game", game, "--date", str(WEEK[0])], ["--game", game, "--players", player(0)], []):
         assert CliRunner().invoke(main, ["lookup", *wrong]).exit_code == 2
     assert CliRunner().invoke(main, ["lookup", "--game", "0099999999"]).exit_code == 2
+    nobody = CliRunner().invoke(main, ["lookup", "--date", str(TODAY), "--players", ","])
+    assert nobody.exit_code == 2 and "no player is named" in nobody.output
 
 
 def test_a_game_that_is_unknown_or_of_another_day_is_refused(tonight: Site) -> None:

@@ -157,6 +157,11 @@ def test_the_commands(site: Site) -> None:
     assert {row["model_id"] for row in listed} == {service.name for service in load_catalogue().services}
     assert run("register", "points", "1", "--service", V3).exit_code == 0
     assert run("register", "points", "1", "--service", V3).exit_code == 2
+    spoiled = site.settings.home / "metrics.json"
+    spoiled.write_bytes(b'{"mae": "\xff"}')
+    for words in (["--metrics", str(spoiled)], ["--trained-from", "2024-02-01", "--trained-to", "2024-01-01"]):
+        refused = run("register", "points", "2", "--service", V3, *words)
+        assert refused.exit_code == 2 and refused.output.startswith("usage: "), refused.output
     assert run("promote", "points", "1").exit_code == 0
     shown = json.loads(run("show", "points", "--json").output)["models"]
     assert [(row["status"], row["is_production"], row["differences"]) for row in shown] == [("active", True, [])]
