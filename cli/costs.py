@@ -9,7 +9,7 @@ from cli.output import say_json, table
 
 
 @click.command()
-@click.option("--days", default=30, show_default=True, type=click.IntRange(1), help="Days back from now.")
+@click.option("--days", default=30, show_default=True, type=click.IntRange(1, 3650), help="Days back from now.")
 @json_option
 def costs(days: int, as_json: bool) -> None:
     """Show what the last days cost: bytes and slot time by label in BigQuery, rows and seconds on the embedded warehouse."""

@@ -77,11 +77,11 @@ def list_(
 
 
 def _move(ids: tuple[str, ...], to: str, note: str | None, as_json: bool) -> None:
-    from orchestration.event_log import move
+    from orchestration.event_log import move_all
     from schemas.clock import utc_now
 
     warehouse = _open()[1]
-    moved = [move(warehouse, item.lower(), to, utc_now(), note) for item in ids]
+    moved = move_all(warehouse, [item.lower() for item in ids], to, utc_now(), note)
     if as_json:
         say_json({"events": moved})
     for row in () if as_json else moved:

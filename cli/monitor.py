@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 
 import click
 
@@ -68,6 +69,13 @@ def monitor(game_date: dt.date, as_of: dt.datetime | None, feast: bool, every_re
         say_json({**told, "healed": seen.healed, "escalated": older, "feast": figures})
     else:
         severities = {(event["table_name"], event["reason_code"]): event["severity"] for event in seen.raised}
-        table(("", "reading"), [(severities.get((r.table, r.reason_code), ""), r.line()) for r in shown])
+        read = {(r.table, r.reason_code) for r in seen.readings}
+        # What could not be read at all has no reading, and is the worst of it.
+        unread = [
+            (event["severity"], f"{event['reason_code']}: {json.loads(event['details_json']).get('error', 'no reason recorded')}")
+            for event in seen.raised
+            if (event["table_name"], event["reason_code"]) not in read
+        ]
+        table(("", "reading"), [*unread, *((severities.get((r.table, r.reason_code), ""), r.line()) for r in shown)])
         click.echo(f"\n{game_date}: {run.detail}" + (f"; Feast: {figures['status']}" if figures else ""))
     raise SystemExit(int(run.exit_status))

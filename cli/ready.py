@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import click
 
@@ -11,9 +12,19 @@ from cli.options import json_option
 from cli.output import say_json
 
 
+class _Score(click.FloatRange):
+    """A score from 0 to 100; what is no number lies in no range, and would shut out nothing."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if found != found:
+            self.fail("a score is a number", param, ctx)
+        return found
+
+
 @click.command()
 @click.option("--date", "game_date", type=NIGHT, required=True, help="Game date, US Eastern: YYYY-MM-DD, today or yesterday.")
-@click.option("--min-score", type=click.FloatRange(0, 100), default=None, help="Least batch score. Default: what the rules ask for, 75.")
+@click.option("--min-score", type=_Score(0, 100), default=None, help="Least batch score. Default: what the rules ask for, 75.")
 @json_option
 def ready(game_date: dt.date, min_score: float | None, as_json: bool) -> None:
     """Say whether predictions may run for a date: rows against the slate, batch score, state of the gate, freshness.

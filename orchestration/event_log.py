@@ -107,18 +107,34 @@ def find_event(warehouse: Warehouse, prefix: str) -> Event:
     return rows[0]
 
 
+def move_all(warehouse: Warehouse, prefixes: Sequence[str], to: str, at: dt.datetime, note: str | None = None) -> list[Event]:
+    """Acknowledge or resolve events, all of them or none.
+
+    Raises:
+        UnknownNameError: some of them do not exist.
+        UsageError: some are named by too few digits, or are closed.
+    """
+    found = {event["event_id"]: event for event in (find_event(warehouse, prefix) for prefix in prefixes)}
+    closed = [
+        f"{event['event_id'][:12]} {event['resolution_status']}" for event in found.values() if event["resolution_status"] not in LIVE
+    ]
+    if closed:
+        raise UsageError("the event is closed", closed, "a fault seen again is a new event")
+    entry = {"at": at.isoformat(), "state": to, "note": note or ""}
+    moved = [
+        with_details(
+            {**event, "resolution_status": to, "resolved_at": at if to == "resolved" else None},
+            history=[*details(event).get("history", []), entry],
+        )
+        for event in found.values()
+    ]
+    warehouse.record([RecordWrite(EVENTS, moved)])
+    return moved
+
+
 def move(warehouse: Warehouse, prefix: str, to: str, at: dt.datetime, note: str | None = None) -> Event:
     """Acknowledge or resolve an event; raise `UsageError` for one that is closed."""
-    event = find_event(warehouse, prefix)
-    if event["resolution_status"] not in LIVE:
-        closed = f"{event['event_id'][:12]} {event['resolution_status']}"
-        raise UsageError("the event is closed", [closed], "a fault seen again is a new event")
-    facts = details(event)
-    entry = {"at": at.isoformat(), "state": to, "note": note or ""}
-    changed = {**event, "resolution_status": to, "resolved_at": at if to == "resolved" else None}
-    changed = with_details(changed, history=[*facts.get("history", []), entry])
-    warehouse.record([RecordWrite(EVENTS, [changed])])
-    return changed
+    return move_all(warehouse, [prefix], to, at, note)[0]
 
 
 def list_events(warehouse: Warehouse, start: dt.date, end: dt.date, every: bool = False) -> list[Event]:

@@ -118,7 +118,7 @@ class Catalogue:
         try:
             return self.by_name[name]
         except KeyError:
-            raise UnknownNameError("unknown feature", [name], "see docs/features.md") from None
+            raise UnknownNameError("unknown feature", [name], "see docs/reference/features.md") from None
 
     def category(self, name: str) -> Category:
         """Return the category of that name or raise `UnknownNameError`."""

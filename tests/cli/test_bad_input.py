@@ -13,9 +13,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from schemas.catalogue import load_catalogue
+from schemas.errors import UnknownNameError
 from schemas.settings import load_settings
 from tests.cli.calling import Answer, call, contents, copy_home, spawn
 from tests.cli.conftest import Chain
+from tests.house.tree import ROOT
 from tests.ingest.folder import Folder
 from tests.warehouse.in_child import in_child
 from warehouse import open_warehouse
@@ -85,6 +88,24 @@ def test_a_date_beyond_the_schedule(untouched: Chain) -> None:
 def test_a_warehouse_without_a_schedule(tmp_path: Path) -> None:
     call(tmp_path / "home", "run", "--date", "2025-01-01").assert_one_line(2, "no_games", "run: nba-features ingest")
     call(tmp_path / "home", "backfill").assert_one_line(2, "no_games", "run: nba-features ingest")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("ready", "--date", "2025-01-01", "--min-score", "nan"), "a score is a number"),
+        (("ready", "--date", "2025-01-01", "--min-score", "inf"), "range"),
+        (("costs", "--days", "999999999"), "range"),
+    ],
+)
+def test_a_number_that_cannot_be_meant(tmp_path: Path, words: tuple[str, ...], told: str) -> None:
+    call(tmp_path / "home", *words).assert_one_line(2, "usage", told)
+
+
+def test_the_page_that_lists_the_features_is_there() -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        load_catalogue().feature("nothing")
+    assert (ROOT / caught.value.hint.removeprefix("see ")).is_file()
 
 
 @pytest.mark.parametrize("text", ["noon", "2025-01-01", "2025-13-01T00:00:00Z", "2025-01-01T25:00", "2025-01-01T10:00 Mars"])

@@ -261,6 +261,8 @@ def test_the_commands(warehouse: EmbeddedWarehouse, receiver: Receiver) -> None:
     waiting = call(home, "events", "deliver", "--dry-run", "--json").json["waiting"]
     assert [row["attempts"] for row in waiting] == [1]
     assert call(home, "events", "deliver", "--now", NBA_FEATURES_NOTIFY=notify).status == 5
+    call(home, "events", "ack", known["event_id"][:12], "0" * 12).assert_one_line(2, "unknown_name", "0" * 12)
+    assert call(home, "events", "list", "--json").json["events"][0]["resolution_status"] == "open", "all or none"
     assert call(home, "events", "ack", known["event_id"][:12], "--note", "seen").assert_done()
     assert call(home, "events", "resolve", known["event_id"][:12]).assert_done()
     call(home, "events", "resolve", known["event_id"][:12]).assert_one_line(2, "usage", "closed")

@@ -197,6 +197,16 @@ def test_FM55_a_watch_that_cannot_look_says_so_and_heals_nothing(built: Season, 
     assert {row["event_id"] for row in well.healed} == {error["event_id"]} and before <= {row["event_id"] for row in well.raised}
 
 
+def test_FM55_the_command_shows_what_it_could_not_read(built: Season, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("no such table")
+
+    monkeypatch.setattr(monitor, "feed_readings", broken)
+    as_of = late(built).strftime("%Y-%m-%dT%H:%M:%SZ")
+    answer = call(built.settings.home, "monitor", "--date", str(built.tonight), "--as-of", as_of, "--no-feast")
+    assert answer.status == 3 and "P0" in answer.out and "canary_error:feeds: RuntimeError: no such table" in answer.out
+
+
 def test_the_command_records_notifies_and_keeps_feasts_figures(built: Season) -> None:
     home = built.settings.home
     spoil_rows(built, {"quality_alert_level": lambda n, v: "red"})
