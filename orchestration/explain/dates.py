@@ -74,20 +74,29 @@ def _stale_inputs(warehouse: Warehouse, facts: Facts, date: dt.date) -> tuple[st
     return tuple(found)
 
 
-def _altered(warehouse: Warehouse, facts: Facts, date: dt.date) -> Iterator[Cause]:
-    """Yield of each table made for the date that the rows a reader finds are not those that were published."""
-    for item in checked(warehouse, date, dated_tables()):
-        if item.is_whole:
+def _damaged(facts: Facts, date: dt.date) -> Iterator[Cause]:
+    """Yield of each table of the date that its rows cannot be read, whatever became of the build: nothing can be made from them."""
+    for table in dated_tables():
+        lost = facts.damaged.get(table, ())
+        if not lost:
             continue
-        table, lost = item.table, facts.damaged.get(item.table, ())
         if date in lost:
             fact = f"the rows of {date} in {short(table)} cannot be read any more: their file is damaged or gone"
-        elif item.is_damaged:
-            fact = f"rows of {len(lost)} other dates in {short(table)} cannot be read any more, and none of the table until they are mended"
         else:
-            fact = f"the rows of {date} in {short(table)} are not those that were published"
-        command, run_id = remedies.make_damaged_again() if item.is_damaged else remedies.mend_ledger(), facts.ledger[table, date]["run_id"]
-        yield Cause("rows_altered", table, "P1", fact, (fact,), (command,), run_id=run_id, dates=(date,))
+            fact = f"rows of {len(lost)} other dates in {short(table)} cannot be read any more, and none of the table until they are mended"
+        entry, command = facts.ledger.get((table, date)), remedies.make_damaged_again()
+        yield Cause("rows_altered", table, "P1", fact, (fact,), (command,), run_id=entry["run_id"] if entry else None, dates=(date,))
+
+
+def _altered(warehouse: Warehouse, facts: Facts, date: dt.date) -> Iterator[Cause]:
+    """Yield of each table made for the date that the rows a reader finds are not those that were published."""
+    yield from _damaged(facts, date)
+    for item in checked(warehouse, date, dated_tables()):
+        if item.is_altered:
+            fact = f"the rows of {date} in {short(item.table)} are not those that were published"
+            run_id = facts.ledger[item.table, date]["run_id"]
+            command = remedies.mend_ledger()
+            yield Cause("rows_altered", item.table, "P1", fact, (fact,), (command,), run_id=run_id, dates=(date,))
 
 
 def _not_online(warehouse: Warehouse, facts: Facts, date: dt.date) -> Iterator[Cause]:
@@ -115,6 +124,7 @@ def _causes(warehouse: Warehouse, facts: Facts, date: dt.date, features: Sequenc
         # A date that was due may be missing because what it is made from never came: that is told with it.
         if state == "never_built":
             found += causes_of_gaps(warehouse, facts, date, f"nothing is published of {date}", True)
+            found += _damaged(facts, date)
         return _in_order(found)
     if state == "damaged":
         return tuple(_altered(warehouse, facts, date))
@@ -138,7 +148,7 @@ def _causes(warehouse: Warehouse, facts: Facts, date: dt.date, features: Sequenc
     found = list(known.values())
     found += [cause for cause in causes_of_gate(facts, date, bool(found)) if not any(other.subject == cause.subject for other in found)]
     if deep:
-        known_of = {cause.subject for cause in found}
+        known_of = {cause.subject for cause in found if cause.subject not in facts.damaged}
         found += [cause for cause in _altered(warehouse, facts, date) if cause.subject not in known_of]
         found += _not_online(warehouse, facts, date)
         if not found:
