@@ -202,6 +202,14 @@ def test_hostile_values_are_values(warehouse: BigQueryWarehouse, text: str) -> N
 
 
 def test_what_cannot_be_bound_is_a_usage_error(warehouse: BigQueryWarehouse) -> None:
-    for value in ([], dt.datetime(2025, 1, 1), {"a": 1}):
+    for value in ([{"a": 1}], dt.datetime(2025, 1, 1), {"a": 1}):
         with pytest.raises(UsageError):
             warehouse.query(f"SELECT * FROM {COMPLETIONS} WHERE job = @job", {"job": value})
+
+
+def test_nothing_is_in_an_empty_list(warehouse: BigQueryWarehouse) -> None:
+    """As on the embedded engine: a list of which no name is left, such as the players of a corrected game."""
+    publish(warehouse, BOXES, rows_of(BOXES))
+    given = {"names": [], "first": DAYS[0], "last": DAYS[-1]}
+    sql = f"SELECT COUNTIF(team_abbr IN UNNEST(@names)) AS n FROM {BOXES} WHERE game_date BETWEEN @first AND @last"
+    assert warehouse.query(sql, given).to_pylist() == [{"n": 0}]
