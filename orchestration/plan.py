@@ -127,7 +127,7 @@ def plan_night(
             [f"{as_of_date} for {game_date}"],
             f"a roster is made from the {ROSTER_DAYS.days} days before the date",
         )
-    skipped, wanted = job_names(skip), set(grouped_names(only) or built_tables()) - others_tables(warehouse)
+    skipped, wanted = job_names(skip), set(grouped_names(only) or built_tables()) & set(own_tables(warehouse))
     told_rows = tuple(sorted((job, rows) for name, rows in (told or {}).items() for job in job_names([name])))
     stages: list[Stage] = []
     last_known = min(game_date, as_of_date) - DAY

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from orchestration.build import Built, build_table
-from orchestration.plan import dated_tables, others_tables, summaries
+from orchestration.plan import dated_tables, own_tables, summaries
 from orchestration.runs import Run
 from orchestration.slates import game_dates, seasons
 from schemas.clock import eastern_date
@@ -49,7 +49,8 @@ def plan_range(warehouse: Warehouse, start: dt.date, end: dt.date, as_of: dt.dat
     played = [tuple(date for date in group if date < today) for group in groups]
     stages = [RangeStage(table, group) for group in played if group for table in summaries()]
     stages += [RangeStage(table, group) for group in groups for table in dated_tables()]
-    return tuple(stage for stage in stages if stage.table not in others_tables(warehouse))
+    own = own_tables(warehouse)
+    return tuple(stage for stage in stages if stage.table in own)
 
 
 def build_range(warehouse: Warehouse, stages: Sequence[RangeStage], run: Run, progress: Progress | None = None) -> list[Built]:

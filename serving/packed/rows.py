@@ -147,8 +147,10 @@ def _is_whole(block: Block) -> bool:
 def _fits(layout: Layout, row: bytes) -> bool:
     """TRUE when the row was written under this schema and is whole."""
     size = layout.record.itemsize
-    if row[:FINGERPRINT_BYTES] != layout.fingerprint or not layout.side:
-        return row[:FINGERPRINT_BYTES] == layout.fingerprint and len(row) == size
+    if row[:FINGERPRINT_BYTES] != layout.fingerprint:
+        return False
+    if not layout.side:
+        return len(row) == size
     try:
         return len(row) > size and _is_side(layout, json.loads(row[size:].decode()))
     except ValueError:

@@ -62,15 +62,15 @@ def _unapplied(error: sqlite3.OperationalError) -> bool:
 
 
 @contextmanager
-def _told(path: Path | str, views: Sequence[str]) -> Iterator[None]:
-    """Raise what SQLite says of a file that cannot be read as an error that says what to do."""
+def _told(path: Path | str, views: Sequence[str], what: str = "read", hint: str = AWAY) -> Iterator[None]:
+    """Raise what SQLite says of its file as an error that says what to do."""
     try:
         yield
     except sqlite3.DatabaseError as error:
         with clean_errors():
             if isinstance(error, sqlite3.OperationalError) and _unapplied(error):
                 raise UsageError("a feature view has no table in the online store", views, "run: feast apply") from None
-            raise StorageUnavailableError("the online store cannot be read", [path, error], AWAY) from None
+            raise StorageUnavailableError(f"the online store cannot be {what}", [path, error], hint) from None
 
 
 def _ordered(keys: Write, packed: Sequence[Write]) -> list[tuple[Any, ...]]:
@@ -196,7 +196,7 @@ class PackedSqliteOnlineStore(PackedStore):
     def _transaction(self, config: RepoConfig, views: Sequence[str], work: Callable[[sqlite3.Connection], Any]) -> Any:
         """Do work on the tables of views, all of it or nothing; return what it returns."""
         connection = self._connection(config)
-        try:
+        with _told(config.online_store.path, views, "written", "nothing of this write is visible; run the same command again"):
             connection.execute("BEGIN IMMEDIATE")
             try:
                 done = work(connection)
@@ -204,12 +204,6 @@ class PackedSqliteOnlineStore(PackedStore):
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
-        except sqlite3.OperationalError as error:
-            with clean_errors():
-                if _unapplied(error):
-                    raise UsageError("a feature view has no table in the online store", views, "run: feast apply") from None
-                hint = "nothing of this write is visible; run the same command again"
-                raise StorageUnavailableError("the online store cannot be written", [error], hint) from None
         return done
 
     def _changed(self, config: RepoConfig, view: str, statement: str, rows: Iterable[Any]) -> int:
