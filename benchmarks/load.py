@@ -54,28 +54,29 @@ class Seen:
 
 def _client(port: int, number: int, players: int, until: float, known: dict[tuple[float, ...], int], seen: Seen) -> None:
     """Ask until the time is over; every vector must be one published version, whole."""
-    client, asked = Client(port), 0
-    while time.monotonic() < until:
-        kind = "slate" if asked % SLATE_EVERY == number % SLATE_EVERY else "player"
-        asked += 1
-        start = time.perf_counter()
-        try:
-            status, body = client.get(slate_path() if kind == "slate" else player_path((asked * 7 + number) % players))
-        except OSError as error:
+    asked = 0
+    with Client(port) as client:
+        while time.monotonic() < until:
+            kind = "slate" if asked % SLATE_EVERY == number % SLATE_EVERY else "player"
+            asked += 1
+            start = time.perf_counter()
+            try:
+                status, body = client.get(slate_path() if kind == "slate" else player_path((asked * 7 + number) % players))
+            except OSError as error:
+                with seen.lock:
+                    seen.wrong.append(f"{type(error).__name__}: {error}")
+                client.connection.close()  # The next request opens it anew.
+                continue
+            took = time.perf_counter() - start
+            found = json.loads(body)
+            vectors = [tuple(answer["vector"]) for answer in found.get("answers", ()) if answer["vector"] is not None]
             with seen.lock:
-                seen.wrong.append(f"{type(error).__name__}: {error}")
-            client = Client(port)
-            continue
-        took = time.perf_counter() - start
-        found = json.loads(body)
-        vectors = [tuple(answer["vector"]) for answer in found.get("answers", ()) if answer["vector"] is not None]
-        with seen.lock:
-            seen.seconds[kind].append(took)
-            if status != 200:
-                seen.wrong.append(f"{status}: {body[:200]!r}")
-            seen.verdicts.update(answer["verdict"] for answer in found.get("answers", ()))
-            seen.torn += sum(vector not in known for vector in vectors)
-            seen.versions.update(known[vector] for vector in vectors if vector in known)
+                seen.seconds[kind].append(took)
+                if status != 200:
+                    seen.wrong.append(f"{status}: {body[:200]!r}")
+                seen.verdicts.update(answer["verdict"] for answer in found.get("answers", ()))
+                seen.torn += sum(vector not in known for vector in vectors)
+                seen.versions.update(known[vector] for vector in vectors if vector in known)
 
 
 def write_versions(home: Path, seconds: float, players: int) -> int:
@@ -115,7 +116,8 @@ def run_load(home: Path, seconds: float, clients: int = 8, players: int = PLAYER
             thread.join()
         out, said = writer.communicate(timeout=120)
         # The clients lie idle: what is served now is the last version.
-        status, body = Client(port).get(slate_path())
+        with Client(port) as client:
+            status, body = client.get(slate_path())
     if writer.returncode:
         seen.wrong.append(f"the writer ended with status {writer.returncode}: {said[-500:]}")
         return seen, 0

@@ -82,8 +82,7 @@ def http_figures(home: Path, runs: int) -> dict[str, Figures]:
     stock_many, stock_one = (json.dumps({"feature_service": SERVICE, "entities": keys}).encode() for keys in (entities, first))
     batch = json.dumps({"date": str(TODAY), "service": SERVICE, "players": entities["player_lookup"]}).encode()
     found = _in_process(place, runs)
-    with server(home) as port:
-        client = Client(port)
+    with server(home) as port, Client(port) as client:
         answers = json.loads(_expect(client.get(slate_path())))["answers"]
         if sum(answer["verdict"] == "ready" for answer in answers) != PLAYERS:
             raise RuntimeError("the slate is not ready")

@@ -130,8 +130,8 @@ def server(home: Path, *options: str) -> Iterator[int]:
 def _wait(process: subprocess.Popen[str], port: int) -> None:
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError):
-            if Client(port).get("/v1/ready")[0] == 200:
+        with contextlib.suppress(OSError), Client(port) as client:
+            if client.get("/v1/ready")[0] == 200:
                 return
         time.sleep(0.1)
     raise RuntimeError("the server does not become ready")
@@ -142,6 +142,12 @@ class Client:
 
     def __init__(self, port: int) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.connection.close()
 
     def get(self, path: str, accept: str = "application/json") -> tuple[int, bytes]:
         """Return status and body."""

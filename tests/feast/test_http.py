@@ -85,7 +85,7 @@ def client(tonight: Site) -> Iterator[Client]:
     server = uvicorn.Server(uvicorn.Config(build_app(tonight.store, tonight.warehouse), host="127.0.0.1", port=0, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while not server.started and time.monotonic() < deadline:
         time.sleep(0.01)
     (listening,) = server.servers

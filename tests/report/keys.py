@@ -63,6 +63,10 @@ class Keyboard:
             assert time.monotonic() < until, f"never: {script}"
             time.sleep(0.05)
 
+    def focus_on(self, name: str) -> None:
+        """Wait until an element has the focus: a browser follows a link when it likes, after the key."""
+        self.wait(f"document.activeElement.id === {json.dumps(name)}")
+
     def open(self, page: Path) -> None:
         """Open a file anew, as if for the first time."""
         self.ask("Page.navigate", url="about:blank")

@@ -42,8 +42,9 @@ def ready(port: int) -> None:
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         try:
-            if Client(port).get("/v1/ready")[0] == 200:
-                return
+            with Client(port) as client:
+                if client.get("/v1/ready")[0] == 200:
+                    return
         except OSError:
             time.sleep(0.1)
     raise AssertionError("the server does not become ready")
@@ -55,9 +56,10 @@ def test_a_request_under_way_is_answered_after_sigterm_and_the_log_is_written(sl
     ready(port)
     body = json.dumps({"date": str(TODAY), "service": SERVICE, "players": ["player001", "player002"]}).encode()
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-        head = f"POST /v1/lookup HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-        connection.sendall(head.encode() + body[:10])
-        time.sleep(0.3)
+        head = f"POST /v1/lookup HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        connection.sendall(f"{head}expect: 100-continue\r\n\r\n".encode() + body[:10])
+        # The server asks for the rest: the request is under way.
+        assert connection.recv(65536).startswith(b"HTTP/1.1 100")
         process.send_signal(signal.SIGTERM)
         time.sleep(0.5)
         assert process.poll() is None
