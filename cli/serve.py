@@ -16,7 +16,7 @@ import click
     help="Share of the lookups kept for the replay of nba-features skew; at most 50 answers of each.",
 )
 def serve(host: str, port: int, log_lookups: float) -> None:
-    """Answer lookups over HTTP: single players, games, slates and batches under /v1, health, readiness, metrics, Feast's own routes.
+    """Answer lookups over HTTP: single players, games, slates and batches under /v1, health, readiness, metrics, get-online-features.
 
     SIGTERM ends it: requests under way are answered first.
     """

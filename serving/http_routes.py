@@ -38,6 +38,8 @@ GRACE_SECONDS = 10
 """How long requests under way may take to end after SIGTERM."""
 AT_ONCE = 512
 """Connections answered at a time; further ones are told to come again (503)."""
+FEAST_READS = ("/get-online-features", "/health")
+"""Routes of Feast's server that read. Those that write stay away: the server asks for no password."""
 
 
 def _error(error: FeatureStoreError) -> Response:
@@ -150,11 +152,12 @@ def lookup_routes(service: LookupService, metrics: Metrics) -> list[Route]:
 
 
 def build_app(store: FeatureStore, warehouse: Warehouse, log: LookupLog | None = None) -> Any:
-    """Return Feast's feature server with the lookup routes before its own."""
+    """Return Feast's feature server with the lookup routes before its own, of which those remain that read."""
     from feast.feature_server import get_app
 
     app = get_app(store)
-    app.router.routes[:0] = lookup_routes(LookupService(store, Slates(warehouse), log), Metrics())
+    reads = [route for route in app.router.routes if getattr(route, "path", None) in FEAST_READS]
+    app.router.routes[:] = [*lookup_routes(LookupService(store, Slates(warehouse), log), Metrics()), *reads]
     return app
 
 

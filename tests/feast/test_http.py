@@ -280,7 +280,7 @@ def test_a_player_who_stays_absent_does_not_have_every_request_read_the_warehous
     assert len(reads) == 2
 
 
-def test_feasts_own_routes_answer_too(client: Client) -> None:
+def test_feasts_own_route_that_reads_answers_too(client: Client) -> None:
     wanted = {
         "feature_service": V3,
         "entities": {"player_lookup": [player(0)], "game_id": [store_table([TODAY]).column("game_id")[0].as_py()]},
@@ -288,3 +288,13 @@ def test_feasts_own_routes_answer_too(client: Client) -> None:
     found = client.post("/get-online-features", content=json.dumps(wanted))
     assert found.status_code == 200
     assert "points_avg_last_5" in found.json()["metadata"]["feature_names"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/materialize", "/materialize-incremental", "/push", "/write-to-online-store", "/retrieve-online-documents"]
+)
+def test_no_route_writes(tonight: Site, client: Client, path: str) -> None:
+    from feast.feature_server import get_app
+
+    assert path in {getattr(route, "path", None) for route in get_app(tonight.store).router.routes}, "Feast still has it"
+    assert client.post(path, json={}).status_code == 404
