@@ -33,7 +33,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -c 'import pip' >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo "make setup: installing the locked packages into $(VENV)"
 	@{ if $(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.8,<1' && $(BIN)/uv --version; then \
-	    $(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock && \
+	    $(BIN)/uv pip install --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock && \
 	    $(BIN)/uv pip install --python $(BIN)/python --no-deps --no-build-isolation -C editable_mode=compat -e .; \
 	  else \
 	    $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock && \
@@ -53,9 +53,10 @@ ANALYSED := tests/googlesql tests/transformations/test_statements.py tests/bigqu
 # What talks to servers of other makers; `make emulators` builds those that are not packages.
 WIRE := tests/bigquery
 
+# Where Python is told to write no bytecode, as in many containers, each process a test starts would compile its imports anew.
 # Blocks of DuckDB's buffers are given back to the system one by one: in the heap of glibc they leave holes, it grows to tens of
 # gigabytes of addresses over hundreds of databases, and the kernel then refuses the tests that fork.
-PYTEST := MALLOC_MMAP_THRESHOLD_=262144 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+PYTEST := PYTHONDONTWRITEBYTECODE= MALLOC_MMAP_THRESHOLD_=262144 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 test: test-core test-analysed test-wire ## run every test that needs no cloud (ARGS="-k name" narrows it)
 

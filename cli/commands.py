@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import click
 
+from cli.feast_import import import_feast_unchecked
 from cli.output import begin_command, has_said_json, say_json
 from schemas.errors import ExitStatus, FeatureStoreError, UsageError
 
@@ -48,6 +49,9 @@ class Commands(click.Group):
     ) -> Any:
         """Run a command line and leave with its exit status."""
         words = list(sys.argv[1:] if args is None else args) or ["--help"]
+        if args is None:
+            # A process of its own: what is done to its imports ends with it.
+            import_feast_unchecked()
         begin_command()
         try:
             _refuse_empty(words)
