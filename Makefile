@@ -56,7 +56,7 @@ WIRE := tests/bigquery
 # Where Python is told to write no bytecode, as in many containers, each process a test starts would compile its imports anew.
 # Blocks of DuckDB's buffers are given back to the system one by one: in the heap of glibc they leave holes, it grows to tens of
 # gigabytes of addresses over hundreds of databases, and the kernel then refuses the tests that fork.
-PYTEST := PYTHONDONTWRITEBYTECODE= MALLOC_MMAP_THRESHOLD_=262144 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+PYTEST := PYTHONDONTWRITEBYTECODE= MALLOC_MMAP_THRESHOLD_=262144 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test: test-core test-analysed test-wire ## run every test that needs no cloud (ARGS="-k name" narrows it)
 

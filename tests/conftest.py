@@ -17,10 +17,12 @@ REAL_DATA = "data_dir"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test that uses the real data."""
+    """Mark every test that uses the real data; put files with slow tests first, or one worker ends long after the others."""
     for item in items:
         if REAL_DATA in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.real_data)
+    slow = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("real_data")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")

@@ -36,6 +36,7 @@ def run_cascade(site: Site, *dates: dt.date, only_plan: bool = False):  # type: 
     return cascade(site.warehouse, site.settings, dates, site.now, site.now, only_plan)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("table", "change", "named", "is_exact"),
     [(PLAYERS, more_points, True, False), (PLAYERS, a_game_less, False, False), (TEAMS, more_rebounds, False, True)],

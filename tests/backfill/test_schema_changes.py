@@ -55,6 +55,7 @@ def older(site: Site) -> Site:
     return site
 
 
+@pytest.mark.slow
 def test_FM39_a_new_column_alone_is_filled_and_every_other_stays_as_it_is(site: Site, older: Site) -> None:
     dates = older.dates()
     rows = older.store_rows()

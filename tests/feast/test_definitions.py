@@ -102,6 +102,7 @@ def _printed(module: str, *folders: Path) -> list[str]:
     return [line for line in run.stdout.splitlines() if not line.strip().startswith(("seconds:", "nanos:"))]
 
 
+@pytest.mark.slow
 def test_files_define_the_same_objects_by_either_import() -> None:
     inside = _printed("feature_views", ROOT / "feature_repo", ROOT)
     package = _printed("feature_repo.feature_views", ROOT)
