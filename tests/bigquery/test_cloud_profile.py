@@ -60,6 +60,15 @@ def test_the_command_prints_and_fails_when_something_is_missing(
     assert failed.exit_code == 1 and "roles/bigquery.dataEditor" in failed.output
 
 
+def test_an_account_without_a_look_at_the_views_leaves_them_alone(warehouse: BigQueryWarehouse, server: StandIn) -> None:
+    """A run makes the views what the code says; the duties of Phase 3 and 4 have no right on their dataset at all."""
+    server.store.denied = {("nba_predictions", "bigquery.tables.get")}
+    warehouse.define_views(view_statements())
+    assert not [name for name in server.store.executed if name.startswith("nba_schema_")]
+    with pytest.raises(WarehouseError, match="is not allowed"):
+        schema.plan(warehouse, view_statements())
+
+
 @pytest.mark.parametrize(("store", "keys"), [("redis", {"url"}), ("bigtable", {"instance"}), ("datastore", {"namespace"})])
 def test_one_variable_chooses_the_online_store_and_feast_accepts_it(tmp_path: Path, store: str, keys: set[str]) -> None:
     from feast.infra.offline_stores.bigquery import BigQueryOfflineStoreConfig

@@ -16,6 +16,10 @@ ABORTED = ("aborted due to concurrent update", "could not serialize access")
 NOTHING_CHANGED = "nothing was changed"
 
 
+class NotAllowedError(StorageUnavailableError):
+    """The account lacks a right."""
+
+
 def reasons(error: BaseException) -> frozenset[str]:
     """Return the reason codes that BigQuery gave with an error."""
     details = getattr(error, "errors", None) or []
@@ -60,7 +64,7 @@ def _by_code(what: str, error: Any) -> FeatureStoreError:
     if is_retryable(error):
         return StorageUnavailableError(f"{what} failed after several tries", [text], f"{NOTHING_CHANGED}; try again")
     if code == 403:
-        return StorageUnavailableError(f"{what} is not allowed", [text], "`nba-features cloud check` prints what the account lacks")
+        return NotAllowedError(f"{what} is not allowed", [text], "`nba-features cloud check` prints what the account lacks")
     if code == 401:
         return StorageUnavailableError(f"{what}: the credentials are refused", [text], "run `gcloud auth application-default login`")
     if code == 404:

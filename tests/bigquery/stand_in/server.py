@@ -153,6 +153,8 @@ class _Handler(BaseHTTPRequestHandler):
             return {"permissions": [name for name in body["permissions"] if (parts[1], name) not in store.denied]}
         if len(parts) == 3:
             raise RefusedError(403, "accessDenied", f"Access Denied: Dataset {parts[1]}")
+        if len(parts) == 4 and self.command == "GET" and (parts[1], "bigquery.tables.get") in store.denied:
+            raise RefusedError(403, "accessDenied", f"Access Denied: Table {parts[1]}.{parts[3]}")
         if len(parts) == 4 and self.command == "PATCH":
             return store.change(parts[1], parts[3], body)
         if len(parts) == 4:
