@@ -188,6 +188,53 @@ def test_a_job_that_failed_inside_is_run_again_under_another_id(
     assert warehouse.query(f"SELECT run_id FROM {COMPLETIONS}").num_rows == 1
 
 
+def test_a_job_that_failed_before_is_run_again_when_the_cause_is_mended(
+    settings: Settings, server: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A resumed backfill asks for the same job of the same run: the old refusal must not be its answer for ever."""
+    from tests.bigquery.stand_in.statements import RefusedError
+
+    first = BigQueryWarehouse(settings, pace=QUICK)
+    publish(first, BOXES, rows_of(BOXES))
+    real, refused = server.store._query, RefusedError(400, "bytesBilledLimitExceeded", "Query exceeded limit for bytes billed")
+
+    def too_dear(job: dict[str, object], config: dict[str, object]) -> None:
+        if "destinationTable" in config:
+            raise refused
+        real(job, config)
+
+    with monkeypatch.context() as dear:
+        dear.setattr(server.store, "_query", too_dear)
+        for _ in range(2):
+            with pytest.raises(WarehouseError, match="more bytes than allowed"):
+                first.stage_query(contract(BOXES), COPY, SPAN, "run-9")
+    assert first.stage_query(contract(BOXES), COPY, SPAN, "run-9").rows == 12
+    assert len(jobs_of(server, "stage")) == 3 and ran_once(server) and not list(first.journal)
+
+
+def test_without_the_right_to_the_storage_api_rows_come_by_rest(
+    settings: Settings, server: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from google.api_core.exceptions import PermissionDenied
+    from google.cloud.bigquery.table import RowIterator
+
+    warehouse = BigQueryWarehouse(settings, pace=QUICK)
+    publish(warehouse, BOXES, rows_of(BOXES))
+    plain, asked = RowIterator.to_arrow, []
+
+    def to_arrow(rows: RowIterator, bqstorage_client: object, create_bqstorage_client: bool) -> object:
+        asked.append(bqstorage_client)
+        if bqstorage_client is not None:
+            raise PermissionDenied("request failed: the user does not have 'bigquery.readsessions.create' permission")
+        return plain(rows, bqstorage_client=None, create_bqstorage_client=create_bqstorage_client)
+
+    monkeypatch.setattr(RowIterator, "to_arrow", to_arrow)
+    monkeypatch.setattr(warehouse.client, "_ensure_bqstorage_client", lambda: "a client")
+    monkeypatch.delenv("BIGQUERY_EMULATOR_HOST")
+    assert count(warehouse) == count(warehouse) == 12
+    assert asked == ["a client", None, None], "it is asked for once"
+
+
 def test_FM44_a_process_killed_after_submitting_finds_its_job_again(settings: Settings, server: StandIn, proxy: Proxy) -> None:
     first = BigQueryWarehouse(settings, pace=QUICK)
     publish(first, BOXES, rows_of(BOXES))

@@ -52,6 +52,9 @@ def is_retryable(error: BaseException) -> bool:
 
 def is_worth_another_job(error: BaseException) -> bool:
     """TRUE when a job failed and left nothing, and the same statement may succeed under a new job id."""
+    # The client gives the code 500 to every reason of a job that it does not know, a limit of bytes for one.
+    if getattr(error, "code", None) == 500 and reasons(error) and not reasons(error) & RETRYABLE_REASONS:
+        return False
     return not _is_cut(error) and (is_retryable(error) or any(sign in str(error).lower() for sign in ABORTED))
 
 

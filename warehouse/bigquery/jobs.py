@@ -74,6 +74,7 @@ class Jobs:
         self._all = threading.BoundedSemaphore(IN_ALL)
         self._tables: dict[str, threading.BoundedSemaphore] = defaultdict(lambda: threading.BoundedSemaphore(PER_TABLE))
         self._storage: Any = None
+        self._by_rest = False
 
     def call(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call a method of the client with the project's time limit and retries."""
@@ -130,15 +131,27 @@ class Jobs:
 
     def rows(self, job: bigquery.QueryJob) -> pa.Table:
         """Return the rows of a finished query as Arrow, by the Storage Read API where it is there."""
-        with cloud_errors("reading the rows"):
+        from google.api_core.exceptions import Forbidden
+
+        def read(storage: Any) -> pa.Table:
             iterator = job.result(retry=self.retry, timeout=float(self.settings.job_seconds), job_retry=None)
-            return iterator.to_arrow(bqstorage_client=self.storage(), create_bqstorage_client=False)
+            return iterator.to_arrow(bqstorage_client=storage, create_bqstorage_client=False)
+
+        with cloud_errors("reading the rows"):
+            storage = self.storage()
+            try:
+                return read(storage)
+            except Forbidden:
+                if storage is None:
+                    raise
+                self._by_rest = True
+                return read(None)
 
     def storage(self) -> Any:
-        """Return the Storage Read API's client, or None where rows travel by REST (an emulator, or the package is missing)."""
+        """Return the Storage Read API's client, or None where rows travel by REST: an emulator, no package, or no right to it."""
         import os
 
-        if os.environ.get("BIGQUERY_EMULATOR_HOST"):
+        if self._by_rest or os.environ.get("BIGQUERY_EMULATOR_HOST"):
             return None
         if self._storage is None:
             self._storage = self.client._ensure_bqstorage_client()
@@ -200,7 +213,7 @@ class Jobs:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _sent(self, request: Request, job_id: str, send: Callable[[str], Any]) -> Any:
-        """Send the job, or find the one that was sent under this id before; None when that one's rows are gone."""
+        """Send the job, or find the one that was sent under this id before; None when that one failed or its rows are gone."""
         from google.api_core import exceptions as core
 
         at = dt.datetime.now(dt.UTC).isoformat()
@@ -212,6 +225,10 @@ class Jobs:
                 job = self.call(self.client.get_job, job_id, location=self.settings.location)
             except core.NotFound:
                 raise error from None
+        # What failed before may be mended by now: a right, the budget, a missing table. A failed job leaves nothing.
+        if job.error_result:
+            self.journal.forget(job_id)
+            return None
         if not request.staging:
             return job
         # Staged rows that were discarded and are asked for again: the table is younger than the job, so the job is run anew.
