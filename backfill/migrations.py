@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from orchestration.plan import others_tables
 from schemas.contracts import load_contracts
 from schemas.errors import UsageError
 from schemas.migration_files import Migration, load_migrations
@@ -69,13 +70,14 @@ class MigrationPlan:
 
 
 def plan_migrations(warehouse: Warehouse, migrations: Sequence[Migration] | None = None) -> MigrationPlan:
-    """Return what is due; nothing is changed."""
+    """Return what is due; nothing is changed, and tables of another owner are none of our business."""
     known = load_migrations() if migrations is None else tuple(migrations)
     applied = {row["number"] for row in warehouse.query(f"SELECT number FROM {APPLIED}").to_pylist()}
     retired = {(table, name): item.label for item in known for table, names in item.drops.items() for name in names}
     steps: list[Step] = []
+    others = others_tables(warehouse)
     for table, spec in load_contracts().items():
-        if spec.built_by in ("view", "record"):
+        if spec.built_by in ("view", "record") or table in others:
             continue
         stored = warehouse.stored_columns(table)
         whole = len(warehouse.partitions(table))

@@ -8,16 +8,19 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from backfill.migrations import plan_migrations
 from schemas.contracts import contract
 from schemas.errors import DefinitionError, UsageError, WarehouseError
+from schemas.migration_files import Migration
 from schemas.rules import STORE_TABLE
-from schemas.settings import Settings
+from schemas.settings import GcpSettings, Settings
 from serving.gcp_profile import configuration
 from tests.bigquery.conftest import PATIENT, PROJECT, QUICK, settings_for
 from tests.bigquery.stand_in import StandIn, serve
 from tests.warehouse.made_up_rows import BOXES, DAYS, PLAYERS, publish, rows_of, stage
 from transformations.views import view_statements
 from warehouse.bigquery import BigQueryWarehouse, schema
+from warehouse.bigquery.names import Names
 from warehouse.bigquery.rights import DUTIES, READ, WRITE, check
 from warehouse.protocol import Publication
 
@@ -133,8 +136,23 @@ def test_tables_of_another_owner_are_read_and_never_written(server: StandIn, war
     staged = stage(mapped, PLAYERS, rows_of(PLAYERS))
     with pytest.raises(WarehouseError, match="read only"):
         mapped.publish([Publication(staged, tuple(staged.partitions))])
+    server.store.connection.execute("ALTER TABLE theirs.people ADD COLUMN shoe_size BIGINT")
+    retired = Migration(99, "Shoes", "No feature is made of them", drops={PLAYERS: ("shoe_size",)})
+    assert not plan_migrations(mapped, [retired]).steps, "a column of theirs is neither dropped nor called unexplained"
+    with pytest.raises(WarehouseError, match="read only"):
+        mapped.drop_columns(PLAYERS, ["shoe_size"])
+    assert "shoe_size" in mapped.column_types(PLAYERS)
     server.store.connection.execute("DROP SCHEMA theirs CASCADE")
+    server.store.tables.pop("theirs.people")
     mapped.close()
+
+
+@pytest.mark.parametrize(
+    "name", ["nba_raw.playerz", "nba_predictions.v_quality_daily", "nba_orchestration.phase_completions", f"{STORE_TABLE}_blocked"]
+)
+def test_what_no_table_of_another_owner_can_stand_for_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=f"cannot be mapped: {name}"):
+        Names(settings_for(tmp_path, tables=((name, f"{PROJECT}.theirs.people"),)).gcp or GcpSettings(PROJECT))
 
 
 def test_only_the_tables_after_another_owners_are_planned_and_built(own_server: StandIn, tmp_path: Path) -> None:

@@ -89,6 +89,11 @@ class BigQueryWarehouse:
         tables = found_tables(sql)
         return self._read(tables[0] if len(tables) == 1 else "several", self.names.placed(sql, instead), bound(sql, params))
 
+    def _must_be_ours(self, tables: Collection[str]) -> None:
+        """Raise `WarehouseError` for tables of another owner."""
+        if mapped := set(tables) & self.others_tables:
+            raise WarehouseError("tables of another owner are read only", mapped, "take them out of NBA_FEATURES_TABLES to build them here")
+
     def bytes_processed(self, sql: str, params: Params | None = None) -> int:
         """Return how many bytes BigQuery would read for a query; nothing runs and nothing is billed."""
         return self.jobs.bytes_processed(self.names.placed(sql), bound(sql, params))
@@ -132,6 +137,7 @@ WHERE table_name = @table_name AND key BETWEEN @low AND @high ORDER BY key"""
         """Take columns out of the table; BigQuery leaves every other column alone."""
         from warehouse.bigquery.schema import Change, apply
 
+        self._must_be_ours({table})
         path = self.names.path(table)
         drops = ", ".join(f"DROP COLUMN IF EXISTS `{name}`" for name in columns)
         apply(self, [Change("drop columns", path, f"ALTER TABLE `{path}` {drops}")])
@@ -253,9 +259,7 @@ WHERE table_name = @table_name AND key BETWEEN @low AND @high ORDER BY key"""
             repeated = item.staged.repeated.intersection(item.keys)
             if repeated and item.into is None:
                 raise WarehouseError(f"rows of {item.target} repeat a key on these partitions", repeated, "nothing was changed")
-        mapped = {table for item in publications for table in (item.target, *item.drop_from)} & set(self.names.mapped)
-        if mapped:
-            raise WarehouseError("tables of another owner are read only", mapped, "take them out of NBA_FEATURES_TABLES to build them here")
+        self._must_be_ours({table for item in publications for table in (item.target, *item.drop_from)})
         script = Script()
         gone: dict[str, set[dt.date]] = {}
         here: list[Row] = []

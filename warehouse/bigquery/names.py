@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from schemas.contracts import DATASETS
+from schemas.contracts import DATASETS, load_contracts
+from schemas.errors import UsageError
 from schemas.settings import GcpSettings
 
 STAGING_DATASET = "nba_staging"
 PARTITIONS_TABLE = "nba_orchestration.warehouse_partitions"
 LEASES_TABLE = "nba_orchestration.warehouse_leases"
+MAPPABLE = ("ingest", "sql")
+"""What another owner's table can stand for: rows that arrived or were computed, never records, blocked rows or views."""
 
 
 class Names:
@@ -19,6 +22,9 @@ class Names:
     def __init__(self, settings: GcpSettings) -> None:
         self.settings = settings
         self.mapped = dict(settings.tables)
+        contracts = load_contracts()
+        if wrong := [name for name in self.mapped if name not in contracts or contracts[name].built_by not in MAPPABLE]:
+            raise UsageError("NBA_FEATURES_TABLES maps what cannot be mapped", wrong, "name tables that are ingested or built")
 
     def dataset(self, name: str) -> str:
         """Return `project.dataset` with the prefix."""
