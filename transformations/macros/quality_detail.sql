@@ -140,7 +140,9 @@ FROM (
       u.team_games,
       u.defense_games
     FROM {{ store }} AS s
-    LEFT JOIN {{ sources }} AS u ON u.player_lookup = s.player_lookup AND u.game_date = s.game_date
+    -- The reader's dates reach the store's rows alone: the other table requires dates of its own, and the first day of the league is one.
+    LEFT JOIN {{ sources }} AS u
+      ON u.player_lookup = s.player_lookup AND u.game_date = s.game_date AND u.game_date >= DATE '1946-11-01'
     CROSS JOIN UNNEST({{ all_indices() }}) AS feature_index
   ) AS picked
 ) AS located
