@@ -44,7 +44,7 @@ def check(duty: str, as_json: bool) -> None:
         rights = check_rights(warehouse, duty)
     finally:
         warehouse.close()
-    missing = [f"{right.permission} on {right.on} ({right.role})" for right in rights if right.is_missing]
+    missing = [f"{right.permission} on {right.on} ({right.detail or right.role})" for right in rights if right.is_missing]
     excess = [f"{right.permission} on {right.on}" for right in rights if right.is_excess]
     if as_json:
         found = [{**vars(right), "role": right.role, "missing": right.is_missing, "excess": right.is_excess} for right in rights]
@@ -56,16 +56,21 @@ def check(duty: str, as_json: bool) -> None:
             click.echo(f"more than the duty needs: {text}")
     if missing:
         raise StorageUnavailableError(
-            f"the account lacks rights for the duty {duty}", missing, "grant the roles named, or apply deploy/gcp"
+            f"the account lacks rights for the duty {duty}",
+            missing,
+            "grant the roles named or apply deploy/gcp; tables that are missing are made by `schemas apply`",
         )
 
 
 @cloud.command()
 @click.option("--online-store", type=click.Choice(("redis", "bigtable", "datastore")), help="Instead of NBA_FEATURES_ONLINE_STORE.")
 def config(online_store: str | None) -> None:
-    """Print the feature_store.yaml of the gcp profile, for Feast's own commands: feast -f FILE apply."""
+    """Print the feature_store.yaml of the gcp profile for Feast's own commands: cd feature_repo && feast -f FILE apply.
+
+    The password of Redis is not in it: NBA_FEATURES_REDIS stays a variable, which Feast reads from the environment.
+    """
     import yaml
 
-    from serving.gcp_profile import configuration
+    from serving.gcp_profile import to_write
 
-    click.echo(yaml.safe_dump(configuration(_settings(), online_store), sort_keys=False).rstrip())
+    click.echo(yaml.safe_dump(to_write(_settings(), online_store), sort_keys=False).rstrip())

@@ -14,6 +14,8 @@ from schemas.errors import UsageError
 from schemas.settings import Settings
 
 ONLINE_STORE = "NBA_FEATURES_ONLINE_STORE"
+SECRET = "NBA_FEATURES_REDIS"
+"""Variable that holds a password."""
 FILE = "feature_store.gcp.yaml"
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
@@ -53,3 +55,9 @@ def configuration(settings: Settings, online_store: str | None = None, environ: 
     if missing:
         raise UsageError("the gcp profile needs variables", missing, "docs/bigquery.md lists them")
     return filled
+
+
+def to_write(settings: Settings, online_store: str | None = None) -> dict[str, Any]:
+    """Return the configuration for a file: the secret stays a variable there, which Feast fills in when it reads the file."""
+    kept = {SECRET: f"${{{SECRET}}}"} if os.environ.get(SECRET) else {}
+    return configuration(settings, online_store, {**os.environ, **kept})

@@ -24,6 +24,7 @@ from warehouse.bigquery.names import Names
 from warehouse.bigquery.rights import DUTIES, READ, WRITE, check
 from warehouse.protocol import Publication
 
+SUMMARY = "nba_analytics.player_game_summary"
 FEAST = {"NBA_FEATURES_REGISTRY_BUCKET": "a-bucket", "NBA_FEATURES_REDIS": "redis://:not-a-real-one@localhost:6379/0"}
 
 
@@ -61,6 +62,41 @@ def test_the_command_prints_and_fails_when_something_is_missing(
     server.store.denied = {("nba_predictions", WRITE)}
     failed = CliRunner().invoke(main, ["cloud", "check", "--duty", "predictions"])
     assert failed.exit_code == 1 and "roles/bigquery.dataEditor" in failed.output
+
+
+def test_every_mapped_table_is_asked_about_beside_one_of_ours(server: StandIn, settings: Settings) -> None:
+    server.store.connection.execute(f"CREATE SCHEMA theirs; CREATE TABLE theirs.games AS SELECT * FROM {SUMMARY}")
+    mapped = BigQueryWarehouse(settings_for(settings.home, tables=((SUMMARY, f"{PROJECT}.theirs.games"),)), pace=QUICK)
+    server.store.denied = {("theirs", READ), ("nba_analytics", WRITE)}
+    missing = {(right.on, right.permission) for right in check(mapped, "analytics") if right.is_missing}
+    assert missing == {(f"{PROJECT}.theirs.games", READ), (f"{PROJECT}.nba_analytics.team_defense_game_summary", WRITE)}
+    server.store.connection.execute("DROP SCHEMA theirs CASCADE")
+    server.store.tables.pop("theirs.games")
+    mapped.close()
+
+
+def test_a_table_that_is_not_there_is_no_missing_role(own_server: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from cli.main import main
+
+    monkeypatch.setenv("NBA_FEATURES_PROFILE", "gcp")
+    monkeypatch.setenv("NBA_FEATURES_GCP_PROJECT", PROJECT)
+    monkeypatch.setenv("NBA_FEATURES_HOME", str(tmp_path))
+    failed = CliRunner().invoke(main, ["cloud", "check"])
+    assert failed.exit_code == 1 and "(Not found: Table" in failed.output and "schemas apply" in failed.output
+
+
+def test_the_configuration_that_is_printed_holds_no_password(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from feast.repo_config import load_repo_config
+
+    from cli.main import main
+
+    for name, value in {"NBA_FEATURES_PROFILE": "gcp", "NBA_FEATURES_GCP_PROJECT": PROJECT, **FEAST}.items():
+        monkeypatch.setenv(name, value)
+    printed = CliRunner().invoke(main, ["cloud", "config", "--online-store", "redis"])
+    assert printed.exit_code == 0 and "a-bucket" in printed.output and "not-a-real-one" not in printed.output
+    (tmp_path / "store.yaml").write_text(printed.output)
+    read = load_repo_config(tmp_path, tmp_path / "store.yaml")
+    assert read.online_store.url == FEAST["NBA_FEATURES_REDIS"], "Feast reads it from the environment"
 
 
 def test_an_account_without_a_look_at_the_views_leaves_them_alone(warehouse: BigQueryWarehouse, server: StandIn) -> None:

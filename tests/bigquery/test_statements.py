@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 import sqlglot
@@ -88,14 +89,15 @@ def test_FM48_every_built_table_names_dates_of_all_it_reads() -> None:
     assert len(filtered) > 10
     for table in built_tables():
         statement = dates_statement(table)
-        assert not list(unfiltered(sqlglot.parse_one(statement, read="bigquery"), filtered)), table
+        parsed: Any = sqlglot.parse_one(statement, read="bigquery")
+        assert not list(unfiltered(parsed, filtered)), table
     planted = "SELECT a.* FROM nba_raw.shots AS a JOIN nba_raw.schedule AS s ON a.game_date = s.game_date"
     assert list(unfiltered(sqlglot.parse_one(planted, read="bigquery"), filtered)) == [("nba_raw.shots", "game_date")]
 
 
-def _expanded(sql: str, branch: str) -> exp.Expression:
+def _expanded(sql: str, branch: str) -> Any:
     """Return a statement with its views written out and one branch of every UNION."""
-    tree = sqlglot.parse_one(sql, read="bigquery")
+    tree: Any = sqlglot.parse_one(sql, read="bigquery")
     for table in list(tree.find_all(exp.Table)):
         if query := view_statements().get(f"{table.db}.{table.name}"):
             table.replace(exp.Subquery(this=_expanded(query, branch), alias=exp.TableAlias(this=exp.to_identifier(table.alias_or_name))))
@@ -116,19 +118,20 @@ def _without_dates(view: str, branch: str) -> set[tuple[str, str]]:
     from tests.bigquery.stand_in.statements import unfiltered
 
     filtered = {spec.name: spec.partition for spec in stored_tables() if requires_filter(spec) and spec.partition}
-    columns: dict[str, dict[str, dict[str, str]]] = {}
+    columns: dict[str, Any] = {}
     for spec in stored_tables():
         dataset, name = spec.name.split(".")
         columns.setdefault(dataset, {})[name] = {column.name: column.sql_type for column in spec.columns}
     dates = " WHERE game_date = DATE '2025-01-01'" if "game_date" in contract(view).by_name else ""
-    tree = qualify(
+    tree: Any = qualify(
         _expanded(f"SELECT * FROM {view}{dates}", branch),
         schema=columns,
         dialect="bigquery",
         quote_identifiers=False,
         validate_qualify_columns=False,
     )
-    return set(unfiltered(pushdown_predicates(tree, dialect="bigquery"), filtered))
+    pushed: Any = pushdown_predicates(tree, dialect="bigquery")
+    return set(unfiltered(pushed, filtered))
 
 
 @pytest.mark.parametrize("branch", ["this", "expression"])

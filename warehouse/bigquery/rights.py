@@ -81,8 +81,10 @@ def _dry_run() -> object:
 def _on_tables(warehouse: BigQueryWarehouse, reads: set[str], writes: set[str]) -> Iterator[Right]:
     from google.api_core.exceptions import GoogleAPICallError
 
-    first = {spec.dataset: spec.name for spec in reversed(list(load_contracts().values())) if spec.built_by != "view"}
-    for dataset, table in sorted(first.items()):
+    mapped = warehouse.others_tables
+    stored = [spec for spec in reversed(list(load_contracts().values())) if spec.built_by != "view"]
+    first = {spec.dataset: spec.name for spec in stored if spec.name not in mapped}
+    for dataset, table in sorted([*first.items(), *((name.split(".")[0], name) for name in mapped)]):
         granted: list[str] = []
         detail = ""
         try:
@@ -92,7 +94,7 @@ def _on_tables(warehouse: BigQueryWarehouse, reads: set[str], writes: set[str]) 
             detail = message(error)
         path = warehouse.names.path(table)
         yield Right(path, READ, READ in granted, dataset in reads, detail)
-        if table not in warehouse.names.mapped:
+        if table not in mapped:
             yield Right(path, WRITE, WRITE in granted, dataset in writes, detail)
 
 
