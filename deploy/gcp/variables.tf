@@ -19,3 +19,20 @@ variable "registry_bucket" {
   description = "Name of the bucket of Feast's registry, unique in the world; the same as NBA_FEATURES_REGISTRY_BUCKET."
   type        = string
 }
+
+variable "online_store" {
+  description = "Online store of the gcp profile: bigtable or datastore, which are made here, or redis, which is not; the same as NBA_FEATURES_ONLINE_STORE."
+  type        = string
+  default     = "redis"
+
+  validation {
+    condition     = contains(["redis", "bigtable", "datastore"], var.online_store)
+    error_message = "The online store is redis, bigtable or datastore."
+  }
+}
+
+variable "bigtable_zone" {
+  description = "Zone of the Bigtable instance."
+  type        = string
+  default     = "us-central1-b"
+}

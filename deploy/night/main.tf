@@ -36,6 +36,9 @@ locals {
     NBA_FEATURES_REGISTRY_BUCKET = var.registry_bucket
     NBA_FEATURES_ONLINE_STORE    = var.online_store
   }
+
+  # What jobs of the duty predictions read from Secret Manager, never from a value in a file: addresses of people, passwords.
+  secrets = { for name, secret in { NBA_FEATURES_NOTIFY = var.notify_secret, NBA_FEATURES_REDIS = var.redis_secret } : name => secret if secret != "" }
 }
 
 resource "google_pubsub_topic" "night" {
@@ -78,11 +81,10 @@ resource "google_cloud_run_v2_job" "night" {
           }
         }
 
-        # The addresses of people are a secret of Secret Manager, never a value in a file.
         dynamic "env" {
-          for_each = var.notify_secret == "" || each.value.duty != "predictions" ? [] : [var.notify_secret]
+          for_each = each.value.duty == "predictions" ? local.secrets : {}
           content {
-            name = "NBA_FEATURES_NOTIFY"
+            name = env.key
             value_source {
               secret_key_ref {
                 secret  = env.value
@@ -92,6 +94,24 @@ resource "google_cloud_run_v2_job" "night" {
           }
         }
       }
+
+      dynamic "vpc_access" {
+        for_each = var.network == "" ? [] : [var.network]
+        content {
+          egress = "PRIVATE_RANGES_ONLY"
+          network_interfaces {
+            network    = vpc_access.value
+            subnetwork = var.subnetwork == "" ? null : var.subnetwork
+          }
+        }
+      }
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = var.online_store != "redis" || var.redis_secret != ""
+      error_message = "With Redis its address is needed: redis_secret."
     }
   }
 }
@@ -150,9 +170,9 @@ resource "google_bigquery_dataset_iam_member" "night_reads_completions" {
   member     = google_service_account.night.member
 }
 
-resource "google_secret_manager_secret_iam_member" "predictions_reads_addresses" {
-  count     = var.notify_secret == "" ? 0 : 1
-  secret_id = var.notify_secret
+resource "google_secret_manager_secret_iam_member" "predictions_reads" {
+  for_each  = local.secrets
+  secret_id = each.value
   role      = "roles/secretmanager.secretAccessor"
   member    = data.google_service_account.duty["predictions"].member
 }
@@ -220,7 +240,7 @@ resource "google_cloud_scheduler_job" "night" {
     uri = (contains(keys(each.value), "workflow")
       ? "https://workflowexecutions.googleapis.com/v1/${google_workflows_workflow.night.id}/executions"
     : "https://run.googleapis.com/v2/projects/${var.project}/locations/${var.region}/jobs/${each.value.job}:run")
-    body = base64encode(contains(keys(each.value), "workflow") ? jsonencode({ argument = jsonencode(each.value.argument) }) : "{}")
+    body    = base64encode(contains(keys(each.value), "workflow") ? jsonencode({ argument = jsonencode(each.value.argument) }) : "{}")
     headers = { "Content-Type" = "application/json" }
 
     oauth_token {

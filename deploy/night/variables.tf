@@ -36,3 +36,21 @@ variable "notify_secret" {
   type        = string
   default     = ""
 }
+
+variable "redis_secret" {
+  description = "Secret of Secret Manager that holds NBA_FEATURES_REDIS, the address with its password; needed with online_store = redis."
+  type        = string
+  default     = ""
+}
+
+variable "network" {
+  description = "VPC network that Redis is reached through; empty for none."
+  type        = string
+  default     = ""
+}
+
+variable "subnetwork" {
+  description = "Subnetwork of it in the region."
+  type        = string
+  default     = ""
+}

@@ -136,6 +136,15 @@ def test_schedule_and_services_start_what_exists() -> None:
     assert {item["duty"] for item in [*JOBS["jobs"], *JOBS["services"]]} <= duties
 
 
+def test_jobs_are_given_every_variable_of_feasts_configuration_and_rights_on_each_online_store() -> None:
+    text = (ROOT / "feature_repo" / "feature_store.gcp.yaml").read_text(encoding="utf-8")
+    night = (DEPLOY / "night" / "main.tf").read_text(encoding="utf-8")
+    assert set(re.findall(r"\$\{(\w+)\}", text)) <= set(re.findall(r"NBA_FEATURES_\w+", night))
+    online = (DEPLOY / "gcp" / "online.tf").read_text(encoding="utf-8")
+    for store in set(yaml.safe_load(text)["online_stores"]) - {"redis"}:
+        assert re.search(rf'local\.is_{store} \? {{ predictions = "roles/{store}\.user"', online), f"the writer has a right on {store}"
+
+
 EARLIEST_TIPOFF = 12 * 60
 LAST_BUZZER = 2 * 60
 """In minutes of the day, US Eastern: games at noon are the first of a date, and late ones in the west end after midnight."""
