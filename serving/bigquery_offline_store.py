@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from feast import BigQuerySource
 from feast.infra.offline_stores.bigquery import BigQueryOfflineStore, BigQueryOfflineStoreConfig
 
 from schemas.clock import eastern_date
 from schemas.contracts import load_contracts
+from schemas.settings import GcpSettings, load_settings
 from serving.relations import LEDGER, source_table
 
 if TYPE_CHECKING:
@@ -45,11 +46,25 @@ def gated_source(source: DataSource, start: dt.datetime | None) -> DataSource:
     )
 
 
+def within_budget(job: RetrievalJob) -> RetrievalJob:
+    """Return the job with the bytes budget of the settings on every statement that it will send."""
+    from google.cloud import bigquery
+
+    budget = (load_settings().gcp or GcpSettings).max_bytes_billed
+    job.client.default_query_job_config = bigquery.QueryJobConfig(maximum_bytes_billed=budget)
+    return job
+
+
 class GatedBigQueryOfflineStore(BigQueryOfflineStore):
-    """Feast's own store but for what it pulls for the online store."""
+    """Feast's own store but for what it pulls for the online store, and for the bytes budget of what it reads."""
 
     leaves_out_blocked = True
     """What it pulls for the online store holds no partition that the ledger calls blocked."""
+
+    @staticmethod
+    def get_historical_features(*args: Any, **options: Any) -> RetrievalJob:
+        """Return the features as of each entity row."""
+        return within_budget(BigQueryOfflineStore.get_historical_features(*args, **options))
 
     @staticmethod
     def pull_latest_from_table_or_query(
@@ -63,7 +78,7 @@ class GatedBigQueryOfflineStore(BigQueryOfflineStore):
         end_date: dt.datetime,
     ) -> RetrievalJob:
         """Return the newest gated row per key of the interval, both ends included."""
-        return BigQueryOfflineStore.pull_latest_from_table_or_query(
+        job = BigQueryOfflineStore.pull_latest_from_table_or_query(
             config,
             gated_source(data_source, start_date),
             join_key_columns,
@@ -73,6 +88,7 @@ class GatedBigQueryOfflineStore(BigQueryOfflineStore):
             start_date,
             end_date,
         )
+        return within_budget(job)
 
     @staticmethod
     def pull_all_from_table_or_query(
@@ -86,7 +102,7 @@ class GatedBigQueryOfflineStore(BigQueryOfflineStore):
         end_date: dt.datetime | None = None,
     ) -> RetrievalJob:
         """Return every gated row of the interval, both ends included."""
-        return BigQueryOfflineStore.pull_all_from_table_or_query(
+        job = BigQueryOfflineStore.pull_all_from_table_or_query(
             config,
             gated_source(data_source, start_date),
             join_key_columns,
@@ -96,3 +112,4 @@ class GatedBigQueryOfflineStore(BigQueryOfflineStore):
             start_date,
             end_date,
         )
+        return within_budget(job)

@@ -160,3 +160,17 @@ def test_rows_that_bigtable_refuses_are_an_error(server: StandIn, tmp_path: Path
         with pytest.raises(Exception, match="Bigtable refused rows"):
             site.store.materialize(START, END)
         assert all(not view.materialization_intervals for view in site.store.list_feature_views())
+
+
+def test_FM48_what_feast_reads_is_held_to_the_bytes_budget(server: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with cloud_site(tmp_path, "sqlite", monkeypatch) as site:
+        monkeypatch.setenv("NBA_FEATURES_MAX_BYTES_BILLED", str(7 * 2**30))
+        publish(site.warehouse, store_table(WEEK))
+        apply_definitions(site.store)
+        before = set(server.store.jobs)
+        site.store.materialize(START, END)
+        entities = store_table(WEEK).select(["player_lookup", "game_id", "event_timestamp"]).to_pandas()
+        site.store.get_historical_features(entities, site.store.get_feature_service(SERVICE)).to_arrow()
+        sent = [job["configuration"] for name, job in server.store.jobs.items() if name not in before and not name.startswith("nba_")]
+        queries = [config["query"] for config in sent if "query" in config]
+        assert len(queries) >= 2 and {query.get("maximumBytesBilled") for query in queries} == {str(7 * 2**30)}
