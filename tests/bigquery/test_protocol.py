@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from schemas.contracts import contract
-from schemas.errors import LeaseHeldError, ReadBackError, UsageError, WarehouseError
+from schemas.errors import LeaseHeldError, ReadBackError, StorageUnavailableError, UsageError, WarehouseError
 from schemas.rules import STORE_TABLE
 from tests.bigquery.stand_in import StandIn
 from tests.warehouse.made_up_rows import BOXES, COMPLETIONS, DAYS, PLAYERS, completion, publish, rows_of, stage
@@ -161,6 +161,20 @@ def test_a_lease_names_its_holder_and_only_overlaps_conflict(warehouse: BigQuery
         with other.lease(BOXES, DAYS[2], DAYS[3], "run 43"), other.lease(PLAYERS, DAYS[0], DAYS[3], "run 44"):
             pass
     with other.lease(BOXES, DAYS[0], DAYS[3], "run 45"):
+        pass
+
+
+def test_a_lease_that_could_not_be_read_back_is_given_back(
+    warehouse: BigQueryWarehouse, other: BigQueryWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(*_: object) -> list[dict[str, object]]:
+        raise StorageUnavailableError("the service went away")
+
+    with monkeypatch.context() as gone:
+        gone.setattr(warehouse._leases, "_others", unreadable)
+        with pytest.raises(StorageUnavailableError, match="went away"), warehouse.lease(BOXES, DAYS[0], DAYS[3], "run 1"):
+            pass
+    with other.lease(BOXES, DAYS[0], DAYS[3], "run 2"):
         pass
 
 

@@ -97,10 +97,8 @@ WHERE NOT EXISTS (SELECT 1 FROM {self.path} WHERE {overlap})""",
                     {"lease_id": lease_id},
                 )
 
-    @contextmanager
-    def hold(self, table: str, start: dt.date, end: dt.date, holder: str) -> Iterator[None]:
-        """Hold the lease for the block; raise `LeaseHeldError` naming who has it."""
-        lease_id = uuid.uuid4().hex
+    def _taken(self, lease_id: str, table: str, start: dt.date, end: dt.date, holder: str) -> list[dict[str, object]]:
+        """Try to take the lease, also in the place of dead holders; return who holds a part of the range now."""
         self._take(lease_id, table, start, end, holder)
         others = self._others(table, start, end)
         dead = [str(row["lease_id"]) for row in others if not is_alive(str(row["process"]))]
@@ -108,6 +106,19 @@ WHERE NOT EXISTS (SELECT 1 FROM {self.path} WHERE {overlap})""",
             self._drop(dead)
             self._take(lease_id, table, start, end, holder)
             others = self._others(table, start, end)
+        return others
+
+    @contextmanager
+    def hold(self, table: str, start: dt.date, end: dt.date, holder: str) -> Iterator[None]:
+        """Hold the lease for the block; raise `LeaseHeldError` naming who has it."""
+        lease_id = uuid.uuid4().hex
+        try:
+            others = self._taken(lease_id, table, start, end, holder)
+        except BaseException:
+            # It may have been taken: nobody is to wait a quarter of an hour for one that is not held.
+            with suppress(WarehouseError):
+                self._drop([lease_id])
+            raise
         if lease_id not in [row["lease_id"] for row in others]:
             found = [f"{row['holder']} ({str(row['process']).rsplit(':', 1)[0]})" for row in others]
             hint = "wait for it to end or stop it" if found else "it has just ended: try again"
