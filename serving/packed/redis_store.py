@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from feast.repo_config import FeastConfigBaseModel
 
-from schemas.errors import StorageUnavailableError
+from schemas.errors import StorageUnavailableError, UsageError
 from serving.clean_errors import clean_errors
 from serving.packed.layout import FINGERPRINT_BYTES, instant_of, microseconds
 from serving.packed.store import PackedStore, Write
@@ -77,7 +77,13 @@ class PackedRedisOnlineStore(PackedStore):
         url = config.online_store.url
         with self._lock:
             if url not in self._clients:
-                self._clients[url] = redis.Redis.from_url(url, socket_connect_timeout=5, socket_timeout=30)
+                try:
+                    self._clients[url] = redis.Redis.from_url(url, socket_connect_timeout=5, socket_timeout=30)
+                except ValueError:
+                    # Its words hold a part of the address, a password for one.
+                    hint = "NBA_FEATURES_REDIS is redis://:password@host:6379/0; within a password / is %2F, # is %23 and ? is %3F"
+                    with clean_errors():
+                        raise UsageError("the address of Redis cannot be read", [], hint) from None
             return self._clients[url]
 
     def _call(self, run: Any) -> Any:

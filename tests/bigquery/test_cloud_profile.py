@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -97,6 +98,22 @@ def test_the_configuration_that_is_printed_holds_no_password(monkeypatch: pytest
     (tmp_path / "store.yaml").write_text(printed.output)
     read = load_repo_config(tmp_path, tmp_path / "store.yaml")
     assert read.online_store.url == FEAST["NBA_FEATURES_REDIS"], "Feast reads it from the environment"
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://:hunter2/x@localhost:6379/0", "redis://:hunter2#x@localhost:6379/0", "rediz://:hunter2@localhost"]
+)
+def test_an_address_that_cannot_be_read_is_told_without_its_password(url: str) -> None:
+    import traceback
+    from types import SimpleNamespace
+
+    from serving.packed.redis_store import PackedRedisOnlineStore
+
+    config: Any = SimpleNamespace(online_store=SimpleNamespace(url=url))
+    with pytest.raises(UsageError, match="cannot be read") as caught:
+        PackedRedisOnlineStore()._client(config)
+    assert "hunter2" not in caught.value.line()
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_an_account_without_a_look_at_the_views_leaves_them_alone(warehouse: BigQueryWarehouse, server: StandIn) -> None:
