@@ -227,3 +227,37 @@ def test_nothing_is_in_an_empty_list(warehouse: BigQueryWarehouse) -> None:
     given = {"names": [], "first": DAYS[0], "last": DAYS[-1]}
     sql = f"SELECT COUNTIF(team_abbr IN UNNEST(@names)) AS n FROM {BOXES} WHERE game_date BETWEEN @first AND @last"
     assert warehouse.query(sql, given).to_pylist() == [{"n": 0}]
+
+
+def test_jobs_that_wait_for_their_table_keep_no_other_table_waiting(warehouse: BigQueryWarehouse) -> None:
+    import threading
+
+    from warehouse.bigquery.jobs import IN_ALL, PER_TABLE
+
+    inside, most, go_on = threading.Semaphore(0), [0, 0], threading.Event()
+    lock = threading.Lock()
+
+    def busy() -> None:
+        with warehouse.jobs._slot(BOXES):
+            with lock:
+                most[0] += 1
+                most[1] = max(most)
+            inside.release()
+            go_on.wait(20)
+            with lock:
+                most[0] -= 1
+
+    def elsewhere() -> None:
+        with warehouse.jobs._slot(PLAYERS):
+            inside.release()
+
+    threads = [threading.Thread(target=busy, daemon=True) for _ in range(IN_ALL + 2)]
+    for thread in threads:
+        thread.start()
+    assert all(inside.acquire(timeout=5) for _ in range(PER_TABLE))
+    threading.Thread(target=elsewhere, daemon=True).start()
+    served = inside.acquire(timeout=2)
+    go_on.set()
+    for thread in threads:
+        thread.join(20)
+    assert served and most == [0, PER_TABLE]

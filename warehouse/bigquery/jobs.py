@@ -9,7 +9,6 @@ import json
 import random
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -72,7 +71,7 @@ class Jobs:
         self.pace = pace
         self.retry = retry(pace.first_wait, pace.retries)
         self._all = threading.BoundedSemaphore(IN_ALL)
-        self._tables: dict[str, threading.BoundedSemaphore] = defaultdict(lambda: threading.BoundedSemaphore(PER_TABLE))
+        self._tables: dict[str, threading.BoundedSemaphore] = {}
         self._storage: Any = None
         self._by_rest = False
 
@@ -82,7 +81,8 @@ class Jobs:
 
     @contextmanager
     def _slot(self, table: str) -> Iterator[None]:
-        with self._all, self._tables[table]:
+        # The table's own turn first: who waits for it takes no place that a job of another table could have.
+        with self._tables.setdefault(table, threading.BoundedSemaphore(PER_TABLE)), self._all:
             yield
 
     def _labels(self, request: Request) -> dict[str, str]:
