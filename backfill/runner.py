@@ -105,7 +105,10 @@ def retire(warehouse: Warehouse, stage: RetireStage, run: Run) -> StageResult:
     """Take the damaged partitions out of the table; the ledger still says that they were published, so they count as gone."""
     spec = contract(stage.table)
     staged = warehouse.stage_rows(spec, arrow_schema(spec).empty_table(), run.run_id)
-    warehouse.publish([Publication(staged, stage.dates)])
+    try:
+        warehouse.publish([Publication(staged, stage.dates)])
+    finally:
+        warehouse.discard(staged)
     return StageResult(stage)
 
 

@@ -48,7 +48,10 @@ def _retire(warehouse: Warehouse, jobs: Sequence[Dependency], date: dt.date, run
             (completion,) = completion_rows(spec, {date: 0}, {}, {}, run, run.now())
             completion["detail"] = f"taken out of use: {item.state}"
             ledger = ledger_row(spec, date, "missing", None, run, reasons=item.state)
-            warehouse.publish([Publication(empty, (date,))], [RecordWrite(COMPLETIONS, [completion]), RecordWrite(LEDGER, [ledger])])
+            try:
+                warehouse.publish([Publication(empty, (date,))], [RecordWrite(COMPLETIONS, [completion]), RecordWrite(LEDGER, [ledger])])
+            finally:
+                warehouse.discard(empty)
 
 
 def _require(warehouse: Warehouse, stage: AwaitStage, run: Run) -> tuple[Dependency, ...]:

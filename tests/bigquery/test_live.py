@@ -103,3 +103,9 @@ def test_a_statement_beyond_the_budget_is_refused(warehouse: BigQueryWarehouse, 
     poor = BigQueryWarehouse(Settings("gcp", tmp_path, None, gcp=tight), client=warehouse.client)
     with pytest.raises(WarehouseError, match="more bytes than allowed"):
         poor.query(f"SELECT * FROM {BOXES} WHERE game_date BETWEEN @first AND @last", SPAN)
+
+
+@pytest.mark.parametrize("view", list(view_statements()))
+def test_every_view_is_read_with_dates_where_it_has_some(warehouse: BigQueryWarehouse, view: str) -> None:
+    where = " WHERE game_date BETWEEN @first AND @last" if "game_date" in contract(view).by_name else ""
+    assert warehouse.query(f"SELECT * FROM {view}{where}", SPAN).column_names == list(contract(view).column_names)

@@ -11,7 +11,7 @@ from schemas.contracts import contract
 from schemas.errors import LeaseHeldError, ReadBackError, StorageUnavailableError, UsageError, WarehouseError
 from schemas.rules import STORE_TABLE
 from tests.bigquery.stand_in import StandIn
-from tests.warehouse.made_up_rows import BOXES, COMPLETIONS, DAYS, PLAYERS, completion, publish, rows_of, stage
+from tests.warehouse.made_up_rows import BOXES, COMPLETIONS, DAYS, NOON, PLAYERS, completion, publish, rows_of, stage
 from warehouse.bigquery import BigQueryWarehouse
 from warehouse.protocol import UNPARTITIONED, Publication, RecordWrite
 
@@ -261,3 +261,20 @@ def test_jobs_that_wait_for_their_table_keep_no_other_table_waiting(warehouse: B
     for thread in threads:
         thread.join(20)
     assert served and most == [0, PER_TABLE]
+
+
+def test_partitions_taken_out_of_use_leave_no_staging_table(warehouse: BigQueryWarehouse, server: StandIn) -> None:
+    from backfill.plan import RetireStage
+    from backfill.runner import retire
+    from orchestration.dependencies import Dependency
+    from orchestration.nightly import _retire
+    from orchestration.runs import Run
+
+    run, job = Run("run-1", NOON, NOON, 60), "nba_precompute.team_defense_zone_analysis"
+    for table in (BOXES, job):
+        publish(warehouse, table, rows_of(table))
+    before = set(server.store.tables)
+    retire(warehouse, RetireStage(BOXES, DAYS[:1]), run)
+    _retire(warehouse, [Dependency(job, "stale", 3, 3, None, None)], DAYS[0], run)
+    assert set(warehouse.partitions(BOXES)) == set(warehouse.partitions(job)) == set(DAYS[1:])
+    assert set(server.store.tables) == before
