@@ -25,7 +25,7 @@ locals {
     analytics   = { reads = ["nba_raw"], writes = ["nba_analytics"] }
     precompute  = { reads = ["nba_raw", "nba_analytics"], writes = ["nba_precompute"] }
     predictions = { reads = ["nba_raw", "nba_analytics", "nba_precompute"], writes = ["nba_predictions"] }
-    reader      = { reads = ["nba_predictions", "nba_orchestration"], writes = [] }
+    reader      = { reads = ["nba_raw", "nba_analytics", "nba_predictions", "nba_orchestration"], writes = [] }
   }
   workers = { for name, duty in local.duties : name => duty if length(duty.writes) > 0 }
 

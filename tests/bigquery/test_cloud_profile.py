@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,12 @@ from schemas.settings import GcpSettings, Settings
 from serving.gcp_profile import configuration
 from tests.bigquery.conftest import PATIENT, PROJECT, QUICK, settings_for
 from tests.bigquery.stand_in import StandIn, serve
+from tests.house.tree import ROOT
 from tests.warehouse.made_up_rows import BOXES, DAYS, PLAYERS, publish, rows_of, stage
 from transformations.views import view_statements
 from warehouse.bigquery import BigQueryWarehouse, schema
-from warehouse.bigquery.names import Names
-from warehouse.bigquery.rights import DUTIES, READ, WRITE, check
+from warehouse.bigquery.names import Names, found_tables
+from warehouse.bigquery.rights import ALWAYS, DUTIES, READ, READS, WRITE, check
 from warehouse.protocol import Publication
 
 SUMMARY = "nba_analytics.player_game_summary"
@@ -38,6 +40,26 @@ def test_a_duty_has_its_rights_and_says_which_are_too_many(warehouse: BigQueryWa
     assert {right.on.split(".")[1] for right in rights if right.is_excess} == {
         name for name in ("nba_raw", "nba_analytics", "nba_precompute", "nba_predictions", "nba_orchestration") if name not in writes
     }
+
+
+def test_the_infrastructure_grants_what_the_check_asks_for() -> None:
+    text = (ROOT / "deploy" / "gcp" / "main.tf").read_text(encoding="utf-8")
+    granted = {
+        duty: (set(re.findall(r"\w+", reads)), set(re.findall(r"\w+", writes)))
+        for duty, reads, writes in re.findall(r"^    (\w+) += \{ reads = \[(.*?)\], writes = \[(.*?)\] \}", text, re.MULTILINE)
+    }
+    assert {duty: writes for duty, (_, writes) in granted.items()} == {duty: set(writes) for duty, writes in DUTIES.items()}
+    assert {duty: reads | writes | set(ALWAYS) for duty, (reads, writes) in granted.items()} == {
+        duty: {*reads, *ALWAYS} for duty, reads in READS.items()
+    }
+
+
+def test_a_reader_may_read_what_a_lookup_asks_for() -> None:
+    from serving import slate
+
+    named = {name for value in vars(slate).values() if isinstance(value, str) for name in found_tables(value)}
+    assert {"nba_raw.schedule", slate.PLAYERS, slate.EXPECTED, STORE_TABLE} <= named
+    assert {name.split(".")[0] for name in named} <= {*READS["reader"], *ALWAYS}
 
 
 def test_missing_rights_are_named_one_by_one(warehouse: BigQueryWarehouse, server: StandIn) -> None:

@@ -31,7 +31,8 @@ READS: Mapping[str, tuple[str, ...]] = {
     "analytics": ("nba_raw", "nba_analytics"),
     "precompute": ("nba_raw", "nba_analytics", "nba_precompute"),
     "predictions": ("nba_raw", "nba_analytics", "nba_precompute", "nba_predictions"),
-    "reader": ("nba_predictions",),
+    # A lookup asks who plays, and when the tip-off is.
+    "reader": ("nba_raw", "nba_analytics", "nba_predictions"),
 }
 
 
