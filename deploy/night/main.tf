@@ -151,9 +151,26 @@ resource "google_service_account" "night" {
 }
 
 resource "google_project_iam_member" "night" {
-  for_each = toset(["roles/workflows.invoker", "roles/run.developer", "roles/run.invoker", "roles/eventarc.eventReceiver", "roles/bigquery.jobUser", "roles/logging.logWriter"])
+  for_each = toset(["roles/workflows.invoker", "roles/run.viewer", "roles/eventarc.eventReceiver", "roles/bigquery.jobUser", "roles/logging.logWriter"])
   project  = var.project
   role     = each.key
+  member   = google_service_account.night.member
+}
+
+# It starts these jobs with the words of a step and calls this service; it deploys neither, so no other code runs as a duty.
+resource "google_cloud_run_v2_job_iam_member" "night_runs" {
+  for_each = google_cloud_run_v2_job.night
+  name     = each.value.name
+  location = each.value.location
+  role     = "roles/run.jobsExecutorWithOverrides"
+  member   = google_service_account.night.member
+}
+
+resource "google_cloud_run_v2_service_iam_member" "night_calls" {
+  for_each = google_cloud_run_v2_service.night
+  name     = each.value.name
+  location = each.value.location
+  role     = "roles/run.invoker"
   member   = google_service_account.night.member
 }
 

@@ -145,6 +145,12 @@ def test_jobs_are_given_every_variable_of_feasts_configuration_and_rights_on_eac
         assert re.search(rf'local\.is_{store} \? {{ predictions = "roles/{store}\.user"', online), f"the writer has a right on {store}"
 
 
+def test_no_account_may_deploy_or_administer() -> None:
+    for path in sorted(DEPLOY.rglob("*.tf")):
+        roles = set(re.findall(r'"roles/([\w.]+)"', path.read_text(encoding="utf-8")))
+        assert not [role for role in roles if re.search(r"(?i)admin|developer|owner|^editor", role)], path
+
+
 EARLIEST_TIPOFF = 12 * 60
 LAST_BUZZER = 2 * 60
 """In minutes of the day, US Eastern: games at noon are the first of a date, and late ones in the west end after midnight."""
