@@ -112,6 +112,7 @@ def test_a_lasting_refusal_is_told_at_once_and_changes_nothing(
     with pytest.raises(WarehouseError, match=said) as caught:
         warehouse.publish([Publication(staged, DAYS)])
     assert fault.met == 1, "it is not tried again"
+    assert not list(warehouse.journal), "what was refused is nothing to come back to"
     assert "planted" in caught.value.line() and "http" not in caught.value.line()
     fault.times = 0
     assert count(warehouse) == 12 and warehouse.partitions(BOXES) != staged.partitions
@@ -123,6 +124,7 @@ def test_a_conflict_without_a_job_behind_it_is_told(warehouse: BigQueryWarehouse
     proxy.add(409, submits, times=100)
     with pytest.raises(WarehouseError, match="planted 409"):
         warehouse.record([RecordWrite(COMPLETIONS, [completion()])])
+    assert not list(warehouse.journal)
 
 
 def test_a_service_that_stays_away_is_told(settings: Settings, proxy: Proxy) -> None:

@@ -224,7 +224,12 @@ class Jobs:
             try:
                 job = self.call(self.client.get_job, job_id, location=self.settings.location)
             except core.NotFound:
+                self.journal.forget(job_id)
                 raise error from None
+        except core.ClientError:
+            # Refused at the door: there is no job to be found again.
+            self.journal.forget(job_id)
+            raise
         # What failed before may be mended by now: a right, the budget, a missing table. A failed job leaves nothing.
         if job.error_result:
             self.journal.forget(job_id)
