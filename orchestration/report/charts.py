@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,9 @@ STATE_COLOURS = {
     "failed": "#d1495b",
     "died": "#5a5f69",
 }
+DAY = "%b %-d"
+AT = "toDate(datum.date)"
+"""A date's place on an axis of time; the field itself stays the text that tooltips show and a click goes to."""
 SERIES = ["#3d7dca", "#d1495b", "#e6a117", "#3a9d7c", "#8d6cc3", "#5a5f69"]
 
 
@@ -111,8 +115,9 @@ def categories(with_refused: bool = True) -> Any:
         alt.Chart(alt.NamedData("days"))
         .transform_fold(names, as_=["category", "quality"])
         .transform_filter("isValid(datum.quality)")
+        .transform_calculate(at=AT)
         .encode(
-            x=alt.X("date:T", axis=_axis()),
+            x=alt.X("at:T", axis=_axis(format=DAY, labelOverlap=True), scale=alt.Scale(type="utc")),
             y=alt.Y("quality:Q", axis=_axis("mean quality"), scale=alt.Scale(domain=[0, 100])),
             color=alt.Color("category:N", scale=alt.Scale(domain=names, range=SERIES[: len(names)]), legend=_legend(columns=3)),
             tooltip=_tips("date:N", "category:N", "quality:Q", "level:N"),
@@ -187,7 +192,7 @@ def components() -> Any:
         .encode(
             x=_dates(),
             y=alt.Y("points:Q", axis=_axis("points"), scale=alt.Scale(domain=[0, 100]), stack="zero"),
-            color=alt.Color("component:N", scale=alt.Scale(domain=names, range=SERIES), legend=_legend(columns=3)),
+            color=alt.Color("component:N", scale=alt.Scale(domain=names, range=SERIES), legend=_legend(columns=2)),
             tooltip=[
                 alt.Tooltip("date:N"),
                 alt.Tooltip("component:N"),
@@ -211,9 +216,10 @@ def events() -> Any:
 
     chart = (
         alt.Chart(alt.NamedData("events"))
+        .transform_calculate(at=AT)
         .mark_circle(cursor="pointer", opacity=0.8)
         .encode(
-            x=alt.X("date:T", axis=_axis()),
+            x=alt.X("at:T", axis=_axis(format=DAY, labelOverlap=True), scale=alt.Scale(type="utc", padding=14)),
             y=alt.Y("severity:O", sort=list(SEVERITY_COLOURS), axis=_axis(), scale=alt.Scale(domain=list(SEVERITY_COLOURS))),
             size=alt.Size("count():Q", legend=None, scale=alt.Scale(range=[50, 360])),
             color=alt.Color("severity:N", scale=_scale(SEVERITY_COLOURS), legend=None),
@@ -224,18 +230,22 @@ def events() -> Any:
     return _whole_width(chart, 140)
 
 
-def runs() -> Any:
+def runs(data: ReportData) -> Any:
     """Return how long each run took, by when it started."""
     import altair as alt
+
+    started = [dt.datetime.fromisoformat(str(run["started"])) for run in data.runs]
+    is_one_day = max(started) - min(started) < dt.timedelta(days=1)
+    axis = _axis("started (UTC)", format="%H:%M:%S" if is_one_day else DAY, labelOverlap=True)
 
     chart = (
         alt.Chart(alt.NamedData("runs"))
         .mark_point(filled=True, size=80, opacity=0.85)
         .encode(
-            x=alt.X("started:T", axis=_axis("started (UTC)")),
+            x=alt.X("started:T", axis=axis, scale=alt.Scale(type="utc", padding=14)),
             y=alt.Y("seconds:Q", axis=_axis("seconds")),
-            color=alt.Color("state:N", scale=_scale(STATE_COLOURS), legend=_legend()),
-            shape=alt.Shape("command:N", legend=_legend()),
+            color=alt.Color("state:N", scale=_scale(STATE_COLOURS), legend=_legend(columns=3)),
+            shape=alt.Shape("command:N", legend=_legend(columns=3, symbolFillColor="#8a8f98", symbolStrokeColor="#8a8f98")),
             tooltip=[alt.Tooltip(f"{name}:N") for name in ("run", "command", "state", "first", "last")]
             + [alt.Tooltip("seconds:Q"), alt.Tooltip("rows:Q")],
         )
@@ -254,7 +264,7 @@ def feature_sources() -> Any:
         .transform_fold(canonical, as_=["source", "share"])
         .mark_bar()
         .encode(
-            x=alt.X("share:Q", axis=_axis("share of rows", format="%"), stack="zero", scale=alt.Scale(domain=[0, 1])),
+            x=alt.X("share:Q", axis=_axis("share of rows", format="%", tickCount=5), stack="zero", scale=alt.Scale(domain=[0, 1])),
             y=alt.Y("feature:O", sort=list(load_catalogue().names), axis=_axis(ticks=False, labelLimit=200)),
             color=alt.Color("source:N", scale=_scale(colours), legend=_legend(columns=2)),
             tooltip=[alt.Tooltip("feature:N"), alt.Tooltip("source:N"), alt.Tooltip("share:Q", format=".1%"), alt.Tooltip("rows:Q")],
@@ -276,7 +286,7 @@ def specifications(data: ReportData) -> dict[str, dict[str, Any]]:
     if data.events and not single:
         wanted["events"] = events
     if data.runs:
-        wanted["runs"] = runs
+        wanted["runs"] = partial(runs, data)
     if not any(day["level"] == "blocked" for day in data.days):
         wanted = {name: partial(categories, False) if chart is categories else chart for name, chart in wanted.items()}
     return {name: chart().to_dict() for name, chart in wanted.items()}

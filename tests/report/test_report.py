@@ -194,6 +194,35 @@ def test_it_opens_without_a_network_an_error_or_a_request(written: Written, tmp_
     assert len(marks) > 100
 
 
+CLICKS = """<script>
+setTimeout(() => {
+  for (const chart of CHARTS) {
+    location.hash = "";
+    const mark = document.querySelector(`#chart-${chart} .role-mark.mark-rect path, #chart-${chart} .role-mark.mark-symbol path`);
+    const box = mark.getBoundingClientRect();
+    mark.dispatchEvent(new MouseEvent("click", { bubbles: true, clientX: box.x + box.width / 2, clientY: box.y + box.height / 2 }));
+    document.body.setAttribute("data-led-" + chart, location.hash);
+  }
+  document.body.dataset.started = document.querySelector("#chart-runs .role-axis-label text").textContent;
+}, 6000);
+</script>"""
+
+
+def test_a_click_on_a_mark_opens_its_date_and_the_axes_are_those_of_utc(
+    written: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need_browser()
+    charts, pages = ("calendar", "categories", "sources", "lines", "components", "events"), []
+    (tmp_path / "clicked.html").write_text(written.text + CLICKS.replace("CHARTS", json.dumps(charts)), encoding="utf-8")
+    for zone in ("UTC", "America/New_York"):
+        monkeypatch.setenv("TZ", zone)
+        pages.append(visit(tmp_path / "clicked.html", tmp_path / zone.lower().replace("/", "_")).document)
+    for chart in charts:
+        led = {tuple(re.findall(rf'data-led-{chart}="#d-(\d{{4}}-\d\d-\d\d)"', page)) for page in pages}
+        assert len(led) == 1 and led <= {(str(date),) for date in (*written.site.dates, written.site.tonight)}, chart
+    assert len({re.findall(r'data-started="([^"]+)"', page)[0] for page in pages}) == 1
+
+
 def test_FM05_a_page_that_reaches_out_or_fails_is_noticed(tmp_path: Path) -> None:
     need_browser()
     page = tmp_path / "bad.html"
