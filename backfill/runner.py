@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -16,7 +17,7 @@ from backfill.request import COMMAND, Frozen, Request, freeze
 from backfill.states import PartitionState, State, table_state
 from orchestration.build import build_table
 from orchestration.plan import LOOK_BACK
-from orchestration.runs import RUNS, Run, close_dead_runs, recorded_run
+from orchestration.runs import RUNS, Run, close_dead_runs, ending_of, recorded_run
 from schemas.arrow_types import arrow_schema
 from schemas.code_version import present_code_version
 from schemas.contracts import contract
@@ -169,7 +170,13 @@ class Runner:
             if report:
                 report(f"{stage.line()}; {progress.pace().line()}", number - 1, len(self.plan.stages))
             progress.start(number)
-            result = self.walk_stage(stage)
+            try:
+                result = self.walk_stage(stage)
+            except BaseException as error:
+                # What ended the run is what is told, also when this record cannot be written any more; the doctor finds it then.
+                with suppress(Exception):
+                    progress.end(number, "failed", 0, ending_of(error))
+                raise
             progress.end(number, result.state, result.rows, result.detail())
             results.append(result)
         return tuple(results)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import shlex
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -68,7 +71,9 @@ def run_demo(settings: Settings, seed: int, teams: int, through: dt.date) -> Non
     with _step("write the report"):
         path = write_report(warehouse, settings, dt.date(through.year - 1, 9, 1), tonight, as_of)
         click.echo(f"  {path.stat().st_size / 1e6:.1f} MB, one file that needs no network")
-    click.echo(f"Everything is in {settings.home}; try: NBA_FEATURES_HOME={settings.home} nba-features lookup --date {tonight}")
+    click.echo(f"Everything is in {settings.home}; to go on with it:")
+    click.echo(f"  export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH NBA_FEATURES_HOME={shlex.quote(str(settings.home))}")
+    click.echo(f"  nba-features lookup --date {tonight}")
     click.echo(f"The report: {path}")
 
 

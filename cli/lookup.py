@@ -34,6 +34,8 @@ def lookup(
     wanted = None if players is None else [name.strip() for name in players.split(",") if name.strip()]
     if wanted == []:
         raise UsageError("no player is named", [players], "write their player_lookup, comma-separated, or leave --players out")
+    if game_date is None and game_id is None:
+        raise UsageError("a date or a game is needed", [], "give --date YYYY-MM-DD or --game ID")
     contract = load_catalogue().service(service)
     from schemas.settings import load_settings
     from serving.feature_store import open_feature_store

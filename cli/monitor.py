@@ -76,6 +76,9 @@ def monitor(game_date: dt.date, as_of: dt.datetime | None, feast: bool, every_re
             for event in seen.raised
             if (event["table_name"], event["reason_code"]) not in read
         ]
-        table(("", "reading"), [*unread, *((severities.get((r.table, r.reason_code), ""), r.line()) for r in shown)])
-        click.echo(f"\n{game_date}: {run.detail}" + (f"; Feast: {figures['status']}" if figures else ""))
+        faults = [*unread, *((severities.get((r.table, r.reason_code), ""), r.line()) for r in shown)]
+        if faults:
+            table(("", "reading"), faults)
+            click.echo()
+        click.echo(f"{game_date}: {run.detail}" + (f"; Feast: {figures['status']}" if figures else ""))
     raise SystemExit(int(run.exit_status))

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from cli.options import DateType
+from cli.output import say_json
 from schemas.clock import eastern_date, utc_now
 from schemas.errors import NoGamesError, UsageError
 
@@ -74,5 +75,9 @@ def games_wanted(if_games: bool) -> Iterator[None]:
     except NoGamesError as error:
         if not if_games:
             raise
-        click.echo(error.line())
+        if click.get_current_context().params.get("as_json"):
+            said = error.as_dict()
+            say_json({"skipped": said["error"], **{name: said[name] for name in ("fact", "values", "hint")}})
+        else:
+            click.echo(error.line())
         raise SystemExit(0) from None

@@ -43,7 +43,8 @@ def ready(game_date: dt.date, min_score: float | None, as_json: bool) -> None:
         click.echo(f"{game_date}: {found.state}. {found.rows} of {found.expected_rows} rows, {found.games} games, {score}")
         gate = found.gate.state if found.gate.state == "ready" else f"{found.gate.state} ({'; '.join(found.gate.reasons)})"
         age = "unknown" if found.data_age_game_days is None else f"{found.data_age_game_days} game days"
-        click.echo(f"gate of the jobs: {gate}; age of the newest box scores: {age}; built {found.built_at or 'never'}")
+        built = f"{found.built_at:%Y-%m-%d %H:%M} UTC" if found.built_at else "never"
+        click.echo(f"gate of the jobs: {gate}; age of the newest box scores: {age}; built {built}")
         for reason in found.reasons:
             click.echo(f"not ready: {reason}")
         for note in found.notes:

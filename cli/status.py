@@ -31,9 +31,10 @@ def _say(found: Status) -> None:
                 for n in found.nights
             ],
         )
+        click.echo()
     events = ", ".join(f"{count} {severity}" for severity, count in found.events.items()) or "none"
     oldest = f"; oldest P0 or P1 of {found.oldest_open:%Y-%m-%d %H:%M} UTC" if found.oldest_open else ""
-    click.echo(f"\nopen events   {events}{oldest}")
+    click.echo(f"open events   {events}{oldest}")
     reached = f"reached {found.online_reached:%Y-%m-%d %H:%M} UTC" if found.online_reached else "never written"
     click.echo(f"online store  {reached}")
     if found.last_runs:

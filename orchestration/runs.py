@@ -97,6 +97,13 @@ def close_dead_runs(warehouse: Warehouse, at: dt.datetime) -> list[str]:
     return [row["run_id"] for row in closed]
 
 
+def ending_of(error: BaseException) -> str:
+    """Return what a record says of an error that ended a run or a stage of one."""
+    if isinstance(error, FeatureStoreError):
+        return error.line()
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+
+
 @contextmanager
 def recorded_run(
     warehouse: Warehouse,
@@ -135,9 +142,9 @@ def recorded_run(
     try:
         yield run
     except FeatureStoreError as error:
-        close(STATE_OF_STATUS[error.exit_status], int(error.exit_status), error.line())
+        close(STATE_OF_STATUS[error.exit_status], int(error.exit_status), ending_of(error))
         raise
     except BaseException as error:
-        close("failed", int(ExitStatus.ERROR), f"{type(error).__name__}: {error}")
+        close("failed", int(ExitStatus.ERROR), ending_of(error))
         raise
     close(STATE_OF_STATUS[run.exit_status], int(run.exit_status), run.detail)

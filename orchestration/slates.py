@@ -24,6 +24,7 @@ WHERE season_type IN ('regular', 'play_in', 'playoffs', 'cup_final') AND status 
 GROUP BY season
 ORDER BY season
 """
+EMPTY = "run: nba-features ingest, or set NBA_FEATURES_HOME to where the data is"
 
 
 def game_dates(warehouse: Warehouse, start: dt.date, end: dt.date) -> dict[dt.date, int]:
@@ -44,7 +45,7 @@ def require_games(warehouse: Warehouse, date: dt.date) -> int:
         return games[date]
     bounds = warehouse.query(BOUNDS).to_pylist()[0]
     if bounds["last_date"] is None:
-        raise NoGamesError("the schedule is empty", [], "run: nba-features ingest")
+        raise NoGamesError("the schedule is empty", [], EMPTY)
     if date > bounds["last_date"]:
         raise NoGamesError("the date lies beyond the schedule", [date], f"the last date known is {bounds['last_date']}")
     if date < bounds["first_date"]:
@@ -63,7 +64,7 @@ def range_asked(
     """
     known = seasons(warehouse)
     if not known:
-        raise NoGamesError("the schedule is empty", [], "run: nba-features ingest")
+        raise NoGamesError("the schedule is empty", [], EMPTY)
     if season is not None:
         if start or end:
             raise UsageError("give either a season or dates", [season])

@@ -11,7 +11,7 @@ from typing import Any
 from orchestration.outcome import LEDGER
 from orchestration.quality_events import EVENTS
 from orchestration.runs import RUNS
-from orchestration.slates import game_dates
+from orchestration.slates import BOUNDS, game_dates
 from schemas.clock import eastern_date
 from schemas.rules import STORE_TABLE, load_rules
 from warehouse.protocol import Warehouse
@@ -119,6 +119,15 @@ def _attention(warehouse: Warehouse, today: dt.date, nights: Sequence[Night], ru
     return found
 
 
+def _no_nights(warehouse: Warehouse, today: dt.date) -> tuple[str, str]:
+    """Return that there is nothing to show around the day, what the schedule holds instead, and what to run."""
+    bounds = warehouse.query(BOUNDS).to_pylist()[0]
+    if bounds["last_date"] is None:
+        return "the schedule is empty; NBA_FEATURES_HOME says where the data is", "nba-features ingest"
+    holds = f"it reaches from {bounds['first_date']} to {bounds['last_date']}, and --date looks from another day"
+    return f"the schedule has no game within {BACK.days} days of {today}; {holds}", "nba-features ingest --dry-run"
+
+
 def read_status(warehouse: Warehouse, now: dt.datetime, today: dt.date | None = None) -> Status:
     """Return the state of things on a day, by default today; no row of the store is read."""
     day = today or eastern_date(now)
@@ -138,7 +147,7 @@ def read_status(warehouse: Warehouse, now: dt.datetime, today: dt.date | None = 
         counts = " and ".join(f"{waiting[severity]} {severity}" for severity in URGENT if waiting[severity])
         attention.append((f"{counts} events are open and nobody has acknowledged them", "nba-features events list"))
     if not nights:
-        attention.append((f"the schedule has no game within {BACK.days} days of {day}", "nba-features ingest --dry-run"))
+        attention.append(_no_nights(warehouse, day))
     online = warehouse.query(ONLINE).to_pylist()[0]
     return Status(
         day,

@@ -253,7 +253,10 @@ def measure_coverage(warehouse: Warehouse, start: dt.date, end: dt.date) -> Cove
     params = {"start_date": start, "end_date": end}
     dates = warehouse.query(_dates(), params).to_pylist()
     if not dates:
-        raise NoGamesError("the store holds no rows of the range", [f"{start} to {end}"], "run: nba-features backfill")
+        is_all = (start, end) == (dt.date.min, dt.date.max)
+        raise NoGamesError(
+            "the store holds no rows of the range", ["any date" if is_all else f"{start} to {end}"], "run: nba-features backfill"
+        )
     events = warehouse.query(EVENTS, {"table": STORE_TABLE}).to_pylist()
     blocked = warehouse.partitions(BLOCKED_TABLE, start, end)
     levels = warehouse.query(_levels(), params).to_pylist()

@@ -43,7 +43,8 @@ class FeatureStoreError(Exception):
         text = self.fact.rstrip(".")
         if self.values:
             text += f": {shown(self.values)}"
-        return f"{text}. {self.hint}".rstrip() if self.hint else f"{text}."
+        text += "" if text.endswith("?") else "."
+        return f"{text} {self.hint}".rstrip()
 
     def as_dict(self) -> dict[str, object]:
         """Return the error for `--json`, with every offending value."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from schemas.clock import eastern_date
@@ -45,7 +46,10 @@ def compute_figures(settings: Settings, warehouse: Warehouse, game_date: dt.date
         # Feast takes a list for a category and fails on it, and on the whole view with it.
         names = [field.name for field in view.features if not isinstance(field.dtype, Array)]
         asked = {"feature_view_name": view.name, "feature_names": names, "start_date": game_date, "end_date": game_date}
-        done = service.compute_metrics(project=store.project, granularity="daily", **asked)
+        with warnings.catch_warnings():
+            # Feast joins new figures to old ones in a way that pandas will change; there is nothing for the reader to do.
+            warnings.simplefilter("ignore", FutureWarning)
+            done = service.compute_metrics(project=store.project, granularity="daily", **asked)
         # Feast logs what fails of a view and calls the whole completed.
         features += done["computed_features"]
         failed += [] if done["computed_feature_views"] else [view.name]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 FIELDS = ("format", "request", "definition", "code_version", "writer", "partitions", "counts", "columns", "result")
 RESULT = ("file", "bytes", "sha256")
+BESIDE = "it lies beside the set: SET.parquet.manifest.json"
 
 
 @dataclass(frozen=True)
@@ -101,10 +102,12 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """Return a manifest; raise `UsageError` when the file is none or cannot be read."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UsageError("the manifest cannot be read", [path, str(error).splitlines()[0]]) from None
+    except OSError as error:
+        raise UsageError(f"the manifest cannot be read, {error.strerror}", [path], BESIDE) from None
+    except (ValueError, RecursionError):
+        found = None
     if not _is_manifest(found):
-        raise UsageError("the file is no manifest of a training set", [path], "it lies beside the set: SET.parquet.manifest.json")
+        raise UsageError("the file is no manifest of a training set", [path], BESIDE)
     manifest: dict[str, Any] = found
     request_from(manifest["request"])
     return manifest

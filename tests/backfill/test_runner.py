@@ -75,6 +75,22 @@ def test_a_bad_date_is_blocked_its_neighbours_publish_and_what_reads_it_waits(si
     assert site.fingerprints() == before
 
 
+def test_FM60_an_interruption_closes_the_record_of_its_stage_too(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    forget(site, CACHE, site.dates()[-2:])
+
+    def interrupted(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(runner, "build_table", interrupted)
+        site.backfill()
+    (stage,) = site.warehouse.query(f"SELECT * FROM {STAGES} WHERE detail = 'interrupted'").to_pylist()
+    assert (stage["state"], stage["table_name"]) == ("failed", CACHE) and stage["ended_at"]
+    assert site.warehouse.query(f"SELECT * FROM {STAGES} WHERE state = 'running'").num_rows == 0
+    assert site.warehouse.query(f"SELECT * FROM {RUNS} WHERE detail = 'interrupted'").num_rows == 1
+    assert site.backfill().exit_status == 0
+
+
 def test_FM44_failures_come_before_the_rest(site: Site) -> None:
     dates = site.dates()
     forget(site, CACHE, dates[-2:])

@@ -86,8 +86,28 @@ def test_a_date_beyond_the_schedule(untouched: Chain) -> None:
 
 
 def test_a_warehouse_without_a_schedule(tmp_path: Path) -> None:
-    call(tmp_path / "home", "run", "--date", "2025-01-01").assert_one_line(2, "no_games", "run: nba-features ingest")
-    call(tmp_path / "home", "backfill").assert_one_line(2, "no_games", "run: nba-features ingest")
+    for words in (("run", "--date", "2025-01-01"), ("backfill",)):
+        call(tmp_path / "home", *words).assert_one_line(2, "no_games", "run: nba-features ingest", "NBA_FEATURES_HOME")
+    call(tmp_path / "home", "coverage").assert_one_line(2, "no_games", "any date. run: nba-features backfill")
+    told = call(tmp_path / "home", "status")
+    assert told.status == 5 and "the schedule is empty; NBA_FEATURES_HOME says where the data is" in told.out
+
+
+def test_a_status_far_from_the_schedule_says_what_there_is(untouched: Chain) -> None:
+    told = untouched.call("status", "--date", "2031-01-01")
+    assert told.status == 5 and "within 21 days of 2031-01-01; it reaches from 2024-" in told.out
+
+
+def test_a_lookup_of_nothing(tmp_path: Path) -> None:
+    call(tmp_path / "home", "lookup").assert_one_line(2, "usage", "a date or a game is needed", "give --date")
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_manifest_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "set.parquet").write_bytes(b"PAR1\xa2\x00")
+    for path in (tmp_path / "set.parquet", tmp_path / "absent.json"):
+        answer = call(tmp_path / "home", "training-set", "--replay", str(path))
+        answer.assert_one_line(2, "usage", str(path), "it lies beside the set: SET.parquet.manifest.json")
 
 
 @pytest.mark.parametrize(

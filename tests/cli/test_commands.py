@@ -77,6 +77,7 @@ def test_help_and_usage_errors_answer_at_once(words: tuple[str, ...]) -> None:
         (("run", "--frob"), "No such option"),
         (("--frob",), "No such option"),
         (("frob",), "No such command 'frob'"),
+        (("lookpu",), "Did you mean 'lookup'? see:"),
         (("run", "--date"), "requires an argument"),
         (("run", "--date", "2025-01-01", "more"), "unexpected extra argument"),
         (("ingest", "--source", "rumour"), "Invalid value for '--source'"),

@@ -213,6 +213,8 @@ def test_options_that_do_not_belong_together_and_days_without_games(season: Seas
     for command in ("run", "monitor", "materialize"):
         assert call(home, command, "--date", off_day).status == 2
         assert call(home, command, "--date", off_day, "--if-games").status == 0
+        told = call(home, command, "--date", off_day, "--if-games", "--json")
+        assert (told.status, told.json["skipped"], told.json["values"]) == (0, "no_games", [off_day])
     assert call(home, "materialize", "--date", str(season.tonight)).status == 3
     done = {row["job"] for row in rows(season.warehouse, COMPLETIONS, game_date=season.tonight)}
     assert not done & {*JOBS, STORE_TABLE}

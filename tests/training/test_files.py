@@ -207,8 +207,8 @@ def test_a_manifest_with_a_request_that_cannot_be_meant_is_refused(season: Site,
 
 def test_a_manifest_that_is_not_there_or_not_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00")
-    for name in ("missing", "bytes"):
-        with pytest.raises(UsageError, match="cannot be read"):
+    for name, said in (("missing", "cannot be read"), ("bytes", "is no manifest")):
+        with pytest.raises(UsageError, match=said):
             read_manifest(tmp_path / name)
 
 
