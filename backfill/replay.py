@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from schemas.clock import utc_now
+from schemas.clock import eastern_date, utc_now
 from schemas.contracts import contract
 from schemas.rules import STORE_TABLE
 from serving.gate_facts import GatedTable, read_facts
@@ -24,7 +24,7 @@ SELECT MAX(end_time) AS end_time FROM nba_orchestration.materialization_history 
 
 @dataclass(frozen=True)
 class Replay:
-    """The interval to materialize again: from the first repaired date to the last instant that was ever materialized."""
+    """The interval to materialize again: from the first repaired date to the end of the last one that was ever materialized."""
 
     start: dt.datetime
     end: dt.datetime
@@ -49,10 +49,14 @@ def plan_replay(warehouse: Warehouse, dates: Sequence[dt.date]) -> Replay | None
 def plan_replay_from(warehouse: Warehouse, start: dt.datetime) -> Replay | None:
     """Return what to materialize again from an instant on; None when the online store never came so far."""
     reached = warehouse.query(REACHED).to_pylist()[0]["end_time"]
-    if reached is None or start >= reached:
+    if reached is None:
         return None
-    allowed = last_allowed_end(read_facts(warehouse, gated_store(), start, reached), utc_now())
-    end = min(reached, allowed) if allowed is not None else start
+    # Rows made again may have moved to a later instant of their date: the date where it had come to is written whole.
+    whole = midnight(eastern_date(reached - dt.timedelta(microseconds=1)) + dt.timedelta(days=1))
+    if start >= whole:
+        return None
+    allowed = last_allowed_end(read_facts(warehouse, gated_store(), start, whole), utc_now())
+    end = min(whole, allowed) if allowed is not None else start
     return Replay(start, end) if end > start else None
 
 

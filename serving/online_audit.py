@@ -125,11 +125,14 @@ def _audit(
     events = np.array(write.events, np.int64)
     days = getattr(store.config.online_store, "retention_days", None)
     newest = online.newest_event(store.config, view) if days else None
-    expected = _expected(spans, events, microseconds(newest) - days * DAY if days and newest else int(events.min(initial=0)))
+    keep_from = microseconds(newest) - days * DAY if days and newest else int(events.min(initial=0))
+    expected = _expected(spans, events, keep_from)
     stored = dict(online.stored(store.config, view))
     found.rows = len(stored)
-    for at in np.nonzero(expected)[0].tolist():
-        key = write.keys[at]
+    for at, key in enumerate(write.keys):
+        # A row made again for a later instant than was materialized leaves its former version online: that is known by its key.
+        if not (expected[at] or (key in stored and events[at] >= keep_from)):
+            continue
         kind = _kind(stored.get(key), write.rows[at])
         if kind is not None:
             found.keys[kind].append(key)

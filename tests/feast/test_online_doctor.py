@@ -140,6 +140,19 @@ def test_a_published_correction_that_never_went_online_is_older(tonight: Site) -
     assert online_values(tonight.store, WEEK) == published(tonight, WEEK)
 
 
+def test_a_date_made_again_for_a_later_instant_than_was_materialized_is_found_and_written(week: Site) -> None:
+    """Morning rows go online, the afternoon makes them again, and whoever materializes types the morning's end once more."""
+    tonight, start, morning = WEEK[-1], midnight(WEEK[0]), midnight(WEEK[-1]) + dt.timedelta(hours=9)
+    publish(week.warehouse, store_table([tonight], event_timestamp=[morning] * 4))
+    week.store.materialize(start, morning)
+    publish(week.warehouse, store_table([tonight], seed=99, created_timestamp=[LATER] * 4))
+    week.store.materialize(start, morning)
+    assert any("rows older (breakout, " in line for line in findings(week))
+    repair(week)
+    assert findings(week) == []
+    assert online_values(week.store, WEEK) == published(week, WEEK)
+
+
 def test_what_was_never_materialized_or_is_blocked_is_no_finding(tonight: Site) -> None:
     publish(tonight.warehouse, store_table([WEEK[-1] + dt.timedelta(days=3)]))
     block(tonight.warehouse, WEEK[2])
