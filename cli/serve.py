@@ -5,6 +5,22 @@ from __future__ import annotations
 import click
 
 
+def _require_address(host: str, port: int) -> None:
+    """Raise `UsageError` when nobody can listen there: the web server would end with a status that means something else."""
+    import socket
+
+    from schemas.errors import UsageError
+
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        with socket.socket(family, kind, protocol) as there:
+            there.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            there.bind(address)
+    except OSError as error:
+        hint = f"{(error.strerror or str(error)).lower()}; give another --port, or a --host of this machine"
+        raise UsageError("nobody can listen there", [f"{host}:{port}"], hint) from None
+
+
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; the routes ask for no password.")
 @click.option("--port", default=6566, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
@@ -26,6 +42,7 @@ def serve(host: str, port: int, log_lookups: float) -> None:
     from serving.lookup_log import LookupLog, log_folder
     from warehouse import open_warehouse
 
+    _require_address(host, port)
     settings = load_settings()
     warehouse = open_warehouse(settings)
     click.echo(f"listening on http://{host}:{port}", err=True)

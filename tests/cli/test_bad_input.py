@@ -6,6 +6,7 @@ import datetime as dt
 import resource
 import shutil
 import signal
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,6 +102,14 @@ def test_a_status_far_from_the_schedule_says_what_there_is(untouched: Chain) -> 
 def test_a_lookup_of_nothing(tmp_path: Path) -> None:
     call(tmp_path / "home", "lookup").assert_one_line(2, "usage", "a date or a game is needed", "give --date")
     assert not (tmp_path / "home").exists()
+
+
+def test_an_address_where_nobody_can_listen(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        answer = call(tmp_path / "home", "serve", "--port", port)
+        answer.assert_one_line(2, "usage", f"127.0.0.1:{port}", "address already in use", "--port")
+    call(tmp_path / "home", "serve", "--host", "nowhere.invalid").assert_one_line(2, "usage", "nowhere.invalid:6566", "--host")
 
 
 def test_a_manifest_that_is_none(tmp_path: Path) -> None:
