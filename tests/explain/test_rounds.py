@@ -64,7 +64,7 @@ def test_status_of_a_quiet_day_needs_nobody(built_site: Site) -> None:
 def test_status_of_an_empty_home_says_so(tmp_path: Path) -> None:
     site = Site(tmp_path / "home", (), dt.date(2025, 1, 1))
     answer = site.call("status", "--date", "2025-01-01")
-    assert answer.status == 5 and "no game within" in answer.out
+    assert answer.status == 5 and "the schedule is empty" in answer.out
 
 
 def test_FM08_the_review_equals_queries_and_names_what_failed(waiting: Site) -> None:
