@@ -93,7 +93,7 @@ WRONG = [
     (("--replay", "{m}", "--service", "points_v3_37features", "--dry-run"), "--dry-run, --service"),
     (("--compare", "{m}", "{m}", "--out", "x"), "says all of this itself: --out"),
     (("--replay", "nowhere.json"), "cannot be read"),
-    (("--compare", "{m}", "{s}"), "cannot be read"),
+    (("--compare", "{m}", "{s}"), "is no manifest of a training set"),
     (("--replay", "{m}", "--out", "{s}"), "write over"),
 ]
 
