@@ -130,9 +130,16 @@ def run(
             return plan_night(warehouse, game_date, eastern_date(instant), skip, allow_fallback, only, dict(told))
 
     if dry_run:
+        from orchestration.estimate import estimates
+
         instant = as_of or utc_now()
-        lines = [stage.line() for stage in plan(instant)]
-        say_json({"game_date": game_date, "as_of": instant, "stages": lines}) if as_json else click.echo("\n".join(lines))
+        stages = plan(instant)
+        read = estimates(warehouse, stages, instant, settings.cutoff_minutes)
+        if as_json:
+            billed = {"bytes": {item.table: item.bytes for item in read.values()}} if read else {}
+            say_json({"game_date": game_date, "as_of": instant, "stages": [stage.line() for stage in stages], **billed})
+        else:
+            click.echo("\n".join(stage.line() + (f"; {read[stage].line()}" if stage in read else "") for stage in stages))
         return
     request = {
         "date": game_date,

@@ -31,6 +31,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "backfill --plan": ("backfill", "--plan", "--end-date", str(LAST), *AS_OF),
     "backfill": ("backfill", "--end-date", str(LAST), *AS_OF),
     "backfill again": ("backfill", "--end-date", str(LAST), *AS_OF),
+    "run --dry-run": ("run", "--date", str(TONIGHT), *AS_OF, "--dry-run"),
+    "run --dry-run --json": ("run", "--date", str(TONIGHT), *AS_OF, "--dry-run", "--json"),
     "run": ("run", "--date", str(TONIGHT), *AS_OF),
     "cascade": ("backfill", "--cascade-from", str(LAST), *AS_OF),
     "cascade by itself": ("backfill", "--cascade-auto", *AS_OF),
@@ -80,3 +82,11 @@ def test_what_they_say(answers: dict[str, Answer]) -> None:
     quality = answers["quality"].json
     assert quality["rows"] > 100 and quality["dates"] == PLAYED + 1
     assert {cost["kind"] for cost in answers["costs"].json["items"]} >= {"load", "stage", "publish", "record"}
+
+
+def test_a_dry_run_says_what_each_statement_would_read(answers: dict[str, Answer]) -> None:
+    lines = answers["run --dry-run"].out.splitlines()
+    told = answers["run --dry-run --json"].json
+    assert [line.split("; reads")[0] for line in lines] == told["stages"]
+    assert sum("; reads 0.0" in line for line in lines) == sum(line.startswith("build") for line in lines) == len(told["bytes"]) > 5
+    assert all(count > 0 for count in told["bytes"].values())

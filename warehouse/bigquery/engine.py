@@ -94,6 +94,11 @@ class BigQueryWarehouse:
         if mapped := set(tables) & self.others_tables:
             raise WarehouseError("tables of another owner are read only", mapped, "take them out of NBA_FEATURES_TABLES to build them here")
 
+    @property
+    def bytes_budget(self) -> int:
+        """Bytes that one statement may read."""
+        return self.gcp.max_bytes_billed
+
     def bytes_processed(self, sql: str, params: Params | None = None) -> int:
         """Return how many bytes BigQuery would read for a query; nothing runs and nothing is billed."""
         return self.jobs.bytes_processed(self.names.placed(sql), bound(sql, params))
