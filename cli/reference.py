@@ -127,7 +127,8 @@ def commands_page() -> str:
 def _subclasses(cls: type[error_tree.FeatureStoreError]) -> list[type[error_tree.FeatureStoreError]]:
     found = [cls]
     for child in cls.__subclasses__():
-        if child.__module__ == error_tree.__name__:
+        # Classes that are made while errors pass through Feast bear the name of ours: only those that the module holds count.
+        if getattr(error_tree, child.__name__, None) is child:
             found += _subclasses(child)
     return found
 
